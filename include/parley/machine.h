@@ -1,0 +1,450 @@
+/*
+ * machine.h: the two machines that decide.
+ *
+ *     shell of one stream                        core
+ *     -------------------                        ----
+ *     bytes -> parser -> event  ---- step ---->  (terms, state, event)
+ *     actions -> bytes, timers  <--- step ----   -> state', actions, code
+ *
+ * The stream machine (one per connection: header, STARTTLS, features, SASL)
+ * and the pair machine (one per sender and target domain on a stream: result,
+ * verify, valid, invalid). A stream that carries several pairs is several
+ * pair machines beside one stream machine.
+ *
+ * The core knows no socket, clock, random source, allocator or library. Time
+ * comes in as events: a step asks for a deadline with PL_DO_ARM, and the
+ * shell reports PL_EV_DEADLINE when it passed. Names, ids, keys and texts
+ * stay in the shell. States are flat: copy them, compare them with memcmp()
+ * (initialise with pl_stream_init() or pl_pair_init()), print them on one
+ * line.
+ *
+ * Outcome lines come from pairs alone, one for each attempt: the step of a
+ * pair that holds PL_DO_OPEN_PAIR or PL_DO_FAIL_PAIR is the outcome. When a
+ * stream ends, the shell hands the end to every pair of the stream.
+ *
+ * Sources: RFC 6120 4 to 6, XEP-0178, XEP-0220, XEP-0344; where they are
+ * silent, the decisions that parley.conf(5) and parleyd(8) state.
+ */
+#ifndef PARLEY_MACHINE_H
+#define PARLEY_MACHINE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "parley/policy.h"
+#include "parley/reason.h"
+
+/*
+ * What holds for a stream (or for a pair) and comes from configuration. The
+ * shell makes it when the partner is known and again at each stream header;
+ * the machines never keep it.
+ */
+struct pl_terms {
+	struct pl_policy policy;
+	uint8_t check;              /* enum pl_certificate_check */
+	bool partner_known;         /* some partner section matched */
+	bool own_certificate;       /* we have one for the local domain */
+	bool own_expired;           /* ... it is past its date (diagnosis) */
+	bool own_no_client_purpose; /* ... it lacks clientAuth (diagnosis) */
+	bool plaintext_retry;       /* partner setting of that name */
+	bool verify_requires_tls;   /* partner setting of that name */
+	bool direct_tls;            /* the connection begins with TLS */
+	bool verify_only;           /* initiating: made only for db:verify */
+	bool tls_given_up;          /* a retry in clear after a broken handshake
+	                             * (only with plaintext_retry) */
+	bool sasl_given_up;         /* a retry without EXTERNAL, which failed
+	                             * on the connection before */
+};
+
+/* ------------------------------------------------------------ stream */
+
+enum pl_role { PL_INITIATING, PL_RECEIVING };
+
+/* What a stream waits for. */
+enum pl_stream_phase {
+	PL_IDLE,              /* not started */
+	PL_AWAIT_HANDSHAKE,   /* TLS under way */
+	PL_AWAIT_HEADER,      /* the peer's stream header */
+	PL_AWAIT_FEATURES,    /* initiating */
+	PL_AWAIT_PROCEED,     /* initiating: after <starttls/> */
+	PL_AWAIT_SASL,        /* initiating: after <auth/> or <response/> */
+	PL_AWAIT_CHOICE,      /* receiving: starttls, auth or dialback */
+	PL_AWAIT_RESPONSE,    /* receiving: after <challenge/> */
+	PL_AWAIT_ACCEPTANCE,  /* receiving: the SASL library's word */
+	PL_AWAIT_PAIRS,       /* stream negotiated; pairs are on their way */
+	PL_OPEN,              /* at least one pair is open */
+	PL_ENDED,             /* nothing more is decided on this stream */
+};
+
+struct pl_stream_state {
+	uint8_t role;          /* enum pl_role */
+	uint8_t phase;         /* enum pl_stream_phase */
+	uint8_t code;          /* enum pl_code that it ended with */
+	uint8_t stage;         /* enum pl_stage reached */
+	uint8_t certificate;   /* enum pl_certificate shown by the peer */
+	uint8_t sasl_failures; /* so far on this stream */
+	uint8_t offered;       /* features offered or seen, enum pl_feature */
+	bool encrypted;        /* under TLS */
+	bool authenticated;    /* SASL succeeded */
+	bool version_1;        /* the peer's header says 1.0 or more */
+	bool declares_dialback;/* the peer's header declares xmlns:db */
+	bool starttls_unoffered; /* we tried <starttls/> without an offer */
+	bool verify_served;    /* a db:verify was answered on it */
+	bool dialback_seen;    /* a db:result request was seen on it */
+	bool headers_sent;     /* our header went out on the current document */
+};
+
+enum pl_stream_event_kind {
+	PL_EV_STARTED,          /* connected or accepted */
+	PL_EV_HANDSHAKE_DONE,   /* certificate */
+	PL_EV_HANDSHAKE_FAILED, /* tls_failure */
+	PL_EV_HEADER,           /* header */
+	PL_EV_FEATURES,         /* features; initiating only */
+	PL_EV_STARTTLS,         /* <starttls/> came */
+	PL_EV_PROCEED,          /* <proceed/> came */
+	PL_EV_STARTTLS_FAILURE, /* <failure/> in the TLS namespace came */
+	PL_EV_AUTH,             /* <auth/> came; flag = mechanism is EXTERNAL */
+	PL_EV_CHALLENGE,        /* <challenge/> came */
+	PL_EV_RESPONSE,         /* <response/> came */
+	PL_EV_SASL_ABORT,       /* <abort/> came */
+	PL_EV_SASL_SUCCESS,     /* <success/> came */
+	PL_EV_SASL_FAILURE,     /* <failure/> in the SASL namespace came; flag =
+	                         * its text or condition speaks of purpose */
+	PL_EV_SASL_ACCEPTED,    /* our SASL library accepts the peer */
+	PL_EV_SASL_CONTINUE,    /* ... wants a <challenge/> sent */
+	PL_EV_SASL_REJECTED,    /* ... refuses: sasl */
+	PL_EV_DIALBACK,         /* db:result or db:verify came: dialback */
+	PL_EV_STANZA,           /* message, presence or iq came; flag = its
+	                         * (from, to) is an open pair of this stream,
+	                         * addressing says otherwise what is wrong */
+	PL_EV_UNEXPECTED,       /* any other first-level element */
+	PL_EV_FAULT,            /* fault: what the parser refused */
+	PL_EV_BYTES_BEHIND,     /* clear bytes behind <starttls/>, <proceed/> */
+	PL_EV_STREAM_ERROR,     /* condition: the peer's stream error */
+	PL_EV_CLOSED,           /* </stream:stream> came */
+	PL_EV_DISCONNECTED,     /* TCP ended; flag = reset. After TLS, all that
+	                         * could still be read was read; alert = the TLS
+	                         * alert refuses our certificate */
+	PL_EV_OVERFLOW,         /* the peer does not read: output limit */
+	PL_EV_DEADLINE,         /* the armed stage deadline passed */
+	PL_EV_NEGOTIATION_DEADLINE, /* the deadline of the whole passed */
+	PL_EV_IDLE,             /* nothing to carry for the idle time */
+	PL_EV_PAIR_OPENED,      /* a pair of this stream opened */
+	PL_EV_PAIR_INVALID,     /* a pair ended by `invalid` and asks for the
+	                         * stream's end; code says which */
+	PL_EV_TERMS_CHANGED,    /* configuration was replaced; flag = an open
+	                         * pair is no longer legal under its new row */
+	PL_EV_SHUTDOWN,         /* the daemon drains */
+	PL_EV_KINDS,            /* how many */
+};
+
+enum pl_tls_failure {
+	PL_TLS_CLOSED,      /* the connection ended during the handshake */
+	PL_TLS_VERSION,     /* no common version */
+	PL_TLS_NOT_SPOKEN,  /* the bytes are no TLS */
+	PL_TLS_ALERT_CERT,  /* the peer's alert refuses our certificate */
+	PL_TLS_OTHER,
+};
+
+/* What the parser refuses (xml.h maps its faults to these). */
+enum pl_fault {
+	PL_FAULT_NOT_WELL_FORMED,
+	PL_FAULT_RESTRICTED,      /* DTD, comment, PI, entity */
+	PL_FAULT_ENCODING,        /* not UTF-8 */
+	PL_FAULT_LIMIT,           /* size, depth, count */
+	PL_FAULT_NOT_XMPP,        /* root is no stream, or no XML at all */
+	PL_FAULT_NAMESPACE,       /* content namespace is not jabber:server */
+	PL_FAULT_PREFIX,          /* bad-namespace-prefix */
+	PL_FAULT_FORMAT,          /* text between elements, nested stream */
+};
+
+enum pl_feature {
+	PL_FEATURE_STARTTLS = 1,
+	PL_FEATURE_STARTTLS_REQUIRED = 2, /* set also where starttls is alone */
+	PL_FEATURE_EXTERNAL = 4,
+	PL_FEATURE_DIALBACK = 8,
+	PL_FEATURE_DIALBACK_ERRORS = 16,
+	PL_FEATURE_UNKNOWN_REQUIRED = 32,
+};
+
+/* A stream header, judged by the shell. */
+struct pl_header_facts {
+	bool version_1;         /* version is 1.0 or more */
+	bool has_id;            /* initiating: id present and not empty */
+	bool declares_dialback; /* xmlns bound to jabber:server:dialback */
+	/* receiving only: */
+	bool to_present, to_hosted;
+	bool from_present;      /* and is a valid domain */
+	bool from_local;        /* from is a domain of ours */
+	bool malformed_address; /* to or from is no domain */
+	bool over_limit;        /* a connection limit is exceeded */
+	bool identity_changed;  /* differs from what SASL authenticated */
+};
+
+enum pl_dialback_kind {
+	PL_DB_RESULT_REQUEST,
+	PL_DB_RESULT_ANSWER,
+	PL_DB_VERIFY_REQUEST,
+	PL_DB_VERIFY_ANSWER,
+};
+
+enum pl_addressing {
+	PL_ADDRESS_OK,
+	PL_ADDRESS_MISSING,      /* no to or from, or invalid */
+	PL_ADDRESS_TO_FOREIGN,   /* to is not hosted here */
+	PL_ADDRESS_FROM_FOREIGN, /* (from, to) is not an open pair here */
+};
+
+struct pl_stream_event {
+	enum pl_stream_event_kind kind;
+	bool flag;   /* see the kinds */
+	bool alert;  /* PL_EV_DISCONNECTED, PL_EV_HANDSHAKE_FAILED: the last
+	              * TLS alert refuses our certificate */
+	enum pl_certificate certificate;
+	enum pl_tls_failure tls_failure;
+	struct pl_header_facts header;
+	unsigned features;              /* enum pl_feature bits */
+	enum pl_sasl_condition sasl;
+	enum pl_condition condition;
+	enum pl_dialback_kind dialback;
+	enum pl_addressing addressing;
+	enum pl_fault fault;
+	enum pl_code code;              /* PL_EV_PAIR_INVALID */
+};
+
+/* What the shell does next, in order. */
+enum pl_action {
+	PL_DO_NOTHING,
+	PL_DO_SEND_HEADER,        /* with version 1.0; receiving: a fresh id */
+	PL_DO_SEND_HEADER_OLD,    /* receiving, to a pre-1.0 peer: no version */
+	PL_DO_SEND_FEATURES,      /* step.features */
+	PL_DO_SEND_STARTTLS,
+	PL_DO_SEND_PROCEED,
+	PL_DO_SEND_TLS_FAILURE,   /* <failure/> in the TLS namespace */
+	PL_DO_START_HANDSHAKE,    /* bytes already read must be none */
+	PL_DO_RESTART,            /* a new parser; forget id and header */
+	PL_DO_SEND_AUTH,          /* EXTERNAL with our authzid */
+	PL_DO_SEND_RESPONSE,
+	PL_DO_START_SASL,         /* give <auth/>'s body to the SASL library */
+	PL_DO_CONTINUE_SASL,      /* give <response/>'s body to it */
+	PL_DO_SEND_CHALLENGE,     /* empty */
+	PL_DO_SEND_SUCCESS,
+	PL_DO_SEND_SASL_FAILURE,  /* step.sasl */
+	PL_DO_START_PAIRS,        /* initiating: dialback may begin (or, verify
+	                           * only, db:verify may be sent) */
+	PL_DO_AUTHENTICATED,      /* SASL authenticated the header's pair: feed
+	                           * PL_PE_AUTHENTICATED to it */
+	PL_DO_PAIR,               /* the dialback element is admissible: give it
+	                           * to its pair (or to the authority) */
+	PL_DO_DELIVER,            /* the stanza is good */
+	PL_DO_IGNORE,             /* drop what came and log it */
+	PL_DO_RAISE_LIMITS,       /* the peer is authenticated */
+	PL_DO_ARM,                /* step.deadline; replaces the armed one */
+	PL_DO_DISARM,             /* no stage deadline */
+	PL_DO_DISARM_NEGOTIATION, /* the deadline of the whole is met */
+	PL_DO_END_PAIRS,          /* give the end (step.code, step.next) to every
+	                           * pair; then no more pairs */
+	PL_DO_SEND_ERROR,         /* stream error step.condition */
+	PL_DO_SEND_CLOSE,         /* </stream:stream>, after our header */
+	PL_DO_CLOSE,              /* flush, then end TLS and TCP; wait a little
+	                           * for the peer's end where it is open */
+	PL_DO_ABORT,              /* drop the connection, nothing more sent */
+};
+
+/* The deadlines that a step can ask for; the shell knows how long they are. */
+enum pl_deadline {
+	PL_DEADLINE_NONE,
+	PL_DEADLINE_HANDSHAKE,
+	PL_DEADLINE_HEADER,
+	PL_DEADLINE_FEATURES,
+	PL_DEADLINE_PROCEED,           /* an offered <starttls/> */
+	PL_DEADLINE_PROCEED_UNOFFERED, /* 5 s */
+	PL_DEADLINE_SASL,
+	PL_DEADLINE_RESULT,            /* initiating pair */
+	PL_DEADLINE_VERIFY,            /* receiving pair, shorter than RESULT */
+};
+
+/* What the dialer may do after a failed stream. */
+enum pl_next {
+	PL_NEXT_NONE,          /* final: tell the reason */
+	PL_NEXT_TARGET,        /* the next address or target may do better */
+	PL_NEXT_WITHOUT_SASL,  /* once more, straight to dialback */
+	PL_NEXT_IN_CLEAR,      /* once more without TLS (plaintext-retry) */
+};
+
+enum { PL_STEP_ACTIONS = 8 };
+
+struct pl_step {
+	uint8_t count;                        /* of actions */
+	uint8_t actions[PL_STEP_ACTIONS];     /* enum pl_action, in order */
+	uint8_t features;                     /* enum pl_feature bits */
+	uint8_t condition;                    /* enum pl_condition */
+	uint8_t stanza_condition;             /* enum pl_stanza_condition */
+	uint8_t sasl;                         /* enum pl_sasl_condition */
+	uint8_t deadline;                     /* enum pl_deadline */
+	uint8_t code;                         /* enum pl_code, of an end */
+	uint8_t stage;                        /* enum pl_stage, of an end */
+	uint8_t side;                         /* enum pl_side, of an end: as
+	                                       * this very case has it */
+	uint8_t next;                         /* enum pl_next, of an end */
+	uint8_t method;                       /* enum pl_method, of a pair */
+	bool verified_by_certificate;         /* of a pair */
+};
+
+/* Sets a stream to its beginning. */
+void pl_stream_init(struct pl_stream_state *state, enum pl_role role);
+
+/*
+ * Decides. `state` is replaced, `step` is written whole. Every event is legal
+ * in every phase: an event that makes no sense there ends the stream with the
+ * condition that fits, or is ignored in PL_ENDED.
+ */
+void pl_stream_step(const struct pl_terms *terms,
+		    struct pl_stream_state *state,
+		    const struct pl_stream_event *event,
+		    struct pl_step *step);
+
+/* May a new db:result be sent on this initiating stream now (RFC 6120 5.4.2,
+ * XEP-0220 2.1.1)? */
+bool pl_stream_takes_pairs(const struct pl_stream_state *state);
+
+/* -------------------------------------------------------------- pair */
+
+enum pl_pair_phase {
+	PL_PAIR_AWAIT_STREAM,  /* initiating: the stream is not ready */
+	PL_PAIR_AWAIT_RESULT,  /* initiating: db:result sent */
+	PL_PAIR_AWAIT_REQUEST, /* receiving: the header named it, nothing else
+	                        * came yet */
+	PL_PAIR_AWAIT_VERIFY,  /* receiving: db:verify is under way */
+	PL_PAIR_OPEN,          /* stanzas may flow from sender to target */
+	PL_PAIR_FAILED,        /* an outcome was told; receiving: a further
+	                        * db:result is a new attempt */
+	PL_PAIR_GONE,          /* ended after PL_PAIR_OPEN, or without need of
+	                        * an outcome */
+};
+
+struct pl_pair_state {
+	uint8_t role;     /* enum pl_role */
+	uint8_t phase;    /* enum pl_pair_phase */
+	uint8_t method;   /* enum pl_method, once open; while a db:result is
+	                   * pending the method that it would give */
+	bool by_certificate; /* open: P11, accepted without dialling back */
+};
+
+enum pl_pair_event_kind {
+	PL_PE_STREAM_READY,   /* initiating: PL_DO_START_PAIRS happened */
+	PL_PE_AUTHENTICATED,  /* PL_DO_AUTHENTICATED happened */
+	PL_PE_RESULT_REQUEST, /* receiving: db:result without type */
+	PL_PE_RESULT_VALID,   /* db:result type=valid for exactly this pair */
+	PL_PE_RESULT_INVALID,
+	PL_PE_RESULT_ERROR,   /* condition */
+	PL_PE_VERIFY_VALID,   /* the authoritative server's answer to what we
+	                       * asked for this pair and id */
+	PL_PE_VERIFY_INVALID,
+	PL_PE_VERIFY_ERROR,   /* it answered type=error, or host-unknown */
+	PL_PE_VERIFY_UNREACHABLE, /* no connection: DNS, TCP or TLS */
+	PL_PE_VERIFY_UNKNOWN_DOMAIN, /* DNS says that it does not exist */
+	PL_PE_VERIFY_LOST,    /* it closed without an answer */
+	PL_PE_DEADLINE,       /* the pair's armed deadline passed */
+	PL_PE_STREAM_ENDED,   /* code, stage, side and next of the end */
+	PL_PE_KINDS,          /* how many */
+};
+
+struct pl_pair_event {
+	enum pl_pair_event_kind kind;
+	enum pl_stanza_condition condition; /* PL_PE_RESULT_ERROR */
+	/* the stream as it is now, for every kind */
+	bool encrypted;
+	bool sasl_failed;           /* an EXTERNAL failed on this stream */
+	bool other_pairs_open;      /* another pair of the stream is open */
+	bool excused;               /* PL_PE_STREAM_ENDED: the stream served a
+	                             * db:verify or carried other pairs */
+	/* PL_PE_RESULT_REQUEST: */
+	bool addresses_good;        /* from and to are domains */
+	bool key_present;
+	bool to_hosted, from_local;
+	bool over_limit;            /* too many pairs, or verifies under way */
+	enum pl_certificate certificate; /* judged for the pair's sender */
+	/* PL_PE_STREAM_ENDED: */
+	enum pl_code code;
+	enum pl_stage stage;
+	enum pl_side side;
+	enum pl_next next;
+};
+
+/* Further actions, of pair steps (their numbers follow enum pl_action). */
+enum pl_pair_action {
+	PL_DO_SEND_RESULT = 64,  /* db:result with our key; arms as asked */
+	PL_DO_START_VERIFY,      /* ask the authoritative server */
+	PL_DO_SEND_VALID,        /* db:result type=valid */
+	PL_DO_SEND_INVALID,      /* db:result type=invalid */
+	PL_DO_SEND_RESULT_ERROR, /* db:result type=error, stanza_condition */
+	PL_DO_OPEN_PAIR,         /* outcome: negotiated; always before
+	                          * PL_DO_SEND_VALID */
+	PL_DO_FAIL_PAIR,         /* outcome: failed; step.code, stage, side, next;
+	                          * stanza_condition is the bounce for what
+	                          * waits (initiating) */
+	PL_DO_GONE_PAIR,         /* ended without an outcome line */
+	PL_DO_END_STREAM,        /* feed PL_EV_PAIR_INVALID to the stream */
+	PL_DO_UNSOLICITED,       /* an answer that nobody asked for: drop, log,
+	                          * count */
+};
+
+void pl_pair_init(struct pl_pair_state *state, enum pl_role role);
+
+/* Decides for one pair, under the terms of the pair's own partner. */
+void pl_pair_step(const struct pl_terms *terms, struct pl_pair_state *state,
+		  const struct pl_pair_event *event, struct pl_step *step);
+
+/* --------------------------------------------------------- authority */
+
+enum pl_verify_answer { PL_VERIFY_VALID, PL_VERIFY_INVALID, PL_VERIFY_ERROR };
+
+/*
+ * Answers db:verify as the authoritative server (XEP-0220 2.2.2). It says only
+ * whether we made the key: neither the row nor authentication matter, but
+ * where dialback is off for the asker no key of ours exists.
+ */
+enum pl_verify_answer
+pl_authority_answer(const struct pl_terms *terms, bool to_hosted,
+		    bool key_matches,
+		    enum pl_stanza_condition *error_condition);
+
+/* ------------------------------------------------------------- names */
+
+const char *pl_phase_name(enum pl_stream_phase phase);
+const char *pl_event_name(enum pl_stream_event_kind kind);
+const char *pl_pair_phase_name(enum pl_pair_phase phase);
+const char *pl_pair_event_name(enum pl_pair_event_kind kind);
+const char *pl_action_name(unsigned action); /* both kinds of actions */
+
+/* --------------------------------------------------------- rehearsal */
+
+/* One side of a rehearsed negotiation. */
+struct pl_rehearsal_side {
+	struct pl_terms terms;
+	enum pl_certificate certificate; /* how the other side judges the
+	                                  * certificate of this side */
+	bool refuses_sasl;               /* answers EXTERNAL with failure */
+};
+
+struct pl_rehearsal_result {
+	enum pl_method method;
+	enum pl_code initiating; /* code on the initiating side; none if open */
+	enum pl_code receiving;
+	enum pl_side initiating_side, receiving_side;
+	enum pl_next next;       /* what the initiating side may do next */
+	unsigned connections;    /* made, retries included */
+};
+
+/*
+ * Plays both machines against each other without a network: `initiating`
+ * dials `receiving`, retries as the steps allow (at most 3 connections), a
+ * db:verify is answered truthfully. What `parley policy --against` predicts.
+ */
+void pl_rehearse(const struct pl_rehearsal_side *initiating,
+		 const struct pl_rehearsal_side *receiving,
+		 struct pl_rehearsal_result *result);
+
+#endif
