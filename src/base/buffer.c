@@ -26,8 +26,12 @@ const unsigned char *pl_buffer_bytes(const struct pl_buffer *buffer)
 				    : buffer->data + buffer->start;
 }
 
-/* Makes room for `more` bytes behind what is held: first by moving it to the
- * front, then by growing. */
+/*
+ * Makes room for `more` bytes behind what is held: by moving it to the front
+ * where at least as much was consumed before it, else by growing by half or
+ * more. Either way a byte is copied a bounded number of times, whatever the
+ * pattern of appending and consuming.
+ */
 static bool make_room(struct pl_buffer *buffer, size_t more)
 {
 	size_t wanted, capacity;
@@ -43,9 +47,10 @@ static bool make_room(struct pl_buffer *buffer, size_t more)
 		return true;
 	}
 	wanted = buffer->length + more;
-	capacity = buffer->capacity < 256 ? 256 : buffer->capacity;
-	while (capacity < wanted)
-		capacity += capacity / 2;
+	capacity = buffer->capacity;
+	do
+		capacity = capacity < 256 ? 256 : capacity + capacity / 2;
+	while (capacity < wanted);
 	data = malloc(capacity);
 	if (data == NULL)
 		return false;

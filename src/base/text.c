@@ -28,15 +28,28 @@ static size_t decode(const unsigned char *s, size_t length, unsigned *code)
 	return n;
 }
 
-/* Controls, invisible and direction-changing characters. */
+/* Controls, characters that show as nothing or as a space, that change the
+ * direction, private ones and non-characters. In ascending order. */
 static bool hidden(unsigned c)
 {
-	return c < 0x20 || (c >= 0x7f && c <= 0xa0) || c == 0xad ||
-	       c == 0x61c || c == 0x180e ||
-	       (c >= 0x200b && c <= 0x200f) || (c >= 0x2028 && c <= 0x202f) ||
-	       (c >= 0x205f && c <= 0x206f) || c == 0x3000 || c == 0xfeff ||
-	       (c >= 0xe000 && c <= 0xf8ff) || (c >= 0xfff0 && c <= 0xffff) ||
-	       c >= 0xe0000;
+	static const struct { unsigned first, last; } ranges[] = {
+		{ 0x00, 0x1f }, { 0x7f, 0xa0 }, { 0xad, 0xad },
+		{ 0x34f, 0x34f }, { 0x61c, 0x61c }, { 0x115f, 0x1160 },
+		{ 0x1680, 0x1680 }, { 0x17b4, 0x17b5 }, { 0x180b, 0x180f },
+		{ 0x2000, 0x200f }, { 0x2028, 0x202f }, { 0x205f, 0x206f },
+		{ 0x2800, 0x2800 }, { 0x3000, 0x3000 }, { 0x3164, 0x3164 },
+		{ 0xe000, 0xf8ff }, { 0xfdd0, 0xfdef }, { 0xfe00, 0xfe0f },
+		{ 0xfeff, 0xfeff }, { 0xffa0, 0xffa0 }, { 0xfff0, 0xffff },
+		{ 0x1bca0, 0x1bca3 }, { 0x1d173, 0x1d17a },
+		{ 0xe0000, 0x10ffff },
+	};
+
+	if ((c & 0xfffe) == 0xfffe)
+		return true;
+	for (size_t i = 0; i < sizeof ranges / sizeof *ranges; i++)
+		if (c <= ranges[i].last)
+			return c >= ranges[i].first;
+	return false;
 }
 
 char *pl_text_printable(char *out, size_t out_size, const char *text,
