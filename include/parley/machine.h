@@ -97,9 +97,12 @@ struct pl_stream_state {
 
 enum pl_stream_event_kind {
 	PL_EV_STARTED,          /* connected or accepted */
-	PL_EV_HANDSHAKE_DONE,   /* certificate */
+	PL_EV_HANDSHAKE_DONE,   /* initiating: certificate, as judged for the
+	                         * target domain; receiving: see PL_EV_HEADER */
 	PL_EV_HANDSHAKE_FAILED, /* tls_failure */
-	PL_EV_HEADER,           /* header */
+	PL_EV_HEADER,           /* header; receiving, under TLS: certificate, as
+	                         * judged for this header's `from` (only now is
+	                         * the name known) */
 	PL_EV_FEATURES,         /* features; initiating only */
 	PL_EV_STARTTLS,         /* <starttls/> came */
 	PL_EV_PROCEED,          /* <proceed/> came */
@@ -392,6 +395,10 @@ enum pl_pair_action {
 };
 
 void pl_pair_init(struct pl_pair_state *state, enum pl_role role);
+
+/* Would an open pair still be legal under these terms? (after a reload) */
+bool pl_pair_still_legal(const struct pl_terms *terms,
+			 const struct pl_pair_state *state);
 
 /* Decides for one pair, under the terms of the pair's own partner. */
 void pl_pair_step(const struct pl_terms *terms, struct pl_pair_state *state,

@@ -1,0 +1,190 @@
+/*
+ * stream.h: the shell of one S2S stream.
+ *
+ *     pl_conn -> bytes -> [TLS] -> parser -> event -> core -> actions
+ *                                                      |
+ *     pl_conn <- bytes <- [TLS] <- writer <------------+-> pairs, deadlines
+ *
+ * A stream owns its connection, parser, TLS engine, SASL exchange, timers and
+ * pairs, and decides nothing: what comes in becomes events of the core, what
+ * the core asks for is done (machine.h). Its owner (the router) hears of pairs
+ * that opened or failed, of stanzas that passed every check, and of keys to
+ * verify. What the configuration says comes in through struct pl_world.
+ *
+ * Ownership: a stream frees itself, at the end of the loop turn in which it
+ * ended; on_ended is the last call about it. Pairs live inside their stream.
+ */
+#ifndef PARLEY_STREAM_H
+#define PARLEY_STREAM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "parley/addr.h"
+#include "parley/dialback.h"
+#include "parley/log.h"
+#include "parley/machine.h"
+#include "parley/net.h"
+#include "parley/tls.h"
+#include "parley/xml.h"
+
+/* ----- what configuration says, as the streams see it ----- */
+
+/* A partner, as it holds for one of our domains. */
+struct pl_partner_view {
+	struct pl_terms terms; /* the connection's own fields are the stream's */
+	int row;               /* 1 to 18, 0: no partner section matched */
+	char rule[160];        /* `partner "beta.example" (parley.conf:12)` */
+	unsigned connection_limit;
+	const char *connect_host; /* borrowed until the loop turn ends; or NULL */
+	unsigned short connect_port;
+	bool connect_direct_tls;
+	bool multiplex;
+};
+
+struct pl_world_limits {
+	size_t unauthenticated_bytes, stanza_bytes; /* per element */
+	size_t output_bytes;     /* unsent, per stream */
+	size_t queue_bytes;      /* waiting, per pair */
+	unsigned pairs;          /* per stream */
+	unsigned connections, connections_per_address;
+	unsigned verify_connections; /* dialled for db:verify at a time */
+	uint64_t dns_ms, connect_ms, negotiate_ms, idle_ms, drain_ms;
+};
+
+struct pl_site; /* the daemon's: configuration with certificates loaded */
+
+/* Everything that streams of one loop share. */
+struct pl_world {
+	struct pl_loop *loop;
+	struct pl_log *log;            /* may be NULL */
+	struct pl_resolver *resolver;
+	struct pl_dialback *dialback;
+	struct pl_tls_trust *trust;
+	struct pl_world_limits limits;
+
+	void *site;                    /* argument of the look-ups */
+	/* Is it a domain of ours? identity (may be NULL) receives a borrowed
+	 * certificate or NULL. domain NULL: only the default identity. */
+	bool (*host)(void *site, const char *domain,
+		     struct pl_tls_identity **identity);
+	/* The partner that `remote` (NULL: not known) is for `local` (NULL: not
+	 * known). Always fills the view. */
+	void (*partner)(void *site, const char *local, const char *remote,
+			struct pl_partner_view *view);
+};
+
+/* ----- streams and pairs ----- */
+
+struct pl_stream;
+
+struct pl_pair {
+	struct pl_pair_state state;
+	struct pl_stream *stream;   /* borrowed: the stream owns the pair */
+	char *local, *remote;       /* owned, normal forms; role initiating: from
+	                             * local to remote, receiving: the reverse */
+	struct pl_partner_view partner;
+	struct pl_timer *timer;     /* owned: result or verify deadline */
+	uint64_t began_ms;          /* of this attempt */
+	uint64_t opened_ms;
+	char *words;                /* owned: the other side's words, or NULL */
+	void *route;                /* the router's own, NULL at first */
+	struct pl_pair *next;       /* in pl_stream's list */
+};
+
+struct pl_stream_events {
+	/* Initiating: pairs may begin (or, verify only, keys be verified). */
+	void (*on_ready)(void *owner, struct pl_stream *stream);
+	/* The outcome of a pair, after its line was logged. `outcome` and its
+	 * texts are the callee's until it returns. bounce: what waits must be
+	 * bounced with (initiating, failed). */
+	void (*on_outcome)(void *owner, struct pl_stream *stream,
+			   struct pl_pair *pair,
+			   const struct pl_outcome *outcome, enum pl_next next,
+			   enum pl_stanza_condition bounce);
+	/* An open pair is no more. */
+	void (*on_pair_gone)(void *owner, struct pl_stream *stream,
+			     struct pl_pair *pair);
+	/* A stanza on an open pair; addresses are checked. */
+	void (*on_stanza)(void *owner, struct pl_stream *stream,
+			  struct pl_pair *pair,
+			  const struct pl_xml_node *stanza);
+	/* Receiving: have this key verified by the authoritative server of
+	 * pair->remote, and answer by pl_stream_verified(), later. */
+	void (*on_verify)(void *owner, struct pl_stream *stream,
+			  struct pl_pair *pair, const char *id,
+			  const char *key);
+	/* Verify only: a db:verify answer; kind PL_PE_VERIFY_VALID, _INVALID or
+	 * _ERROR. Returns whether it was asked for. */
+	bool (*on_verify_answer)(void *owner, struct pl_stream *stream,
+				 const char *from, const char *to,
+				 const char *id, enum pl_pair_event_kind kind);
+	/* May another stream with this remote domain exist? (limits) */
+	bool (*may_connect)(void *owner, struct pl_stream *stream,
+			    const char *remote, unsigned limit);
+	/* The stream ended; the last call. code, next: of its end. */
+	void (*on_ended)(void *owner, struct pl_stream *stream,
+			 enum pl_code code, enum pl_next next,
+			 const char *words);
+};
+
+struct pl_stream_initiate {
+	struct pl_conn *conn;      /* taken over */
+	const char *local, *remote;
+	bool direct_tls, verify_only, tls_given_up, sasl_given_up;
+	const struct pl_dns_target *target; /* for DANE; NULL: none */
+	uint64_t began_ms;         /* when the attempt began, for `ms` */
+};
+
+/* Both: NULL when memory is out (the connection is dropped). */
+struct pl_stream *pl_stream_initiating(struct pl_world *world,
+				       const struct pl_stream_events *events,
+				       void *owner,
+				       const struct pl_stream_initiate *how);
+struct pl_stream *pl_stream_receiving(struct pl_world *world,
+				      const struct pl_stream_events *events,
+				      void *owner, struct pl_conn *conn,
+				      bool direct_tls);
+
+/* Initiating: begins a pair from local to the remote domain: now, where the
+ * stream is ready, else when it is. NULL: too many pairs, or ended. */
+struct pl_pair *pl_stream_pair(struct pl_stream *stream, const char *local,
+			       const char *remote);
+/* Sends a stanza (already written for jabber:server) on an open initiating
+ * pair. False: the pair is not open, or output is over its limit. */
+bool pl_stream_send(struct pl_pair *pair, const void *stanza, size_t length);
+/* Verify only, after on_ready: asks for a key. */
+bool pl_stream_ask_verify(struct pl_stream *stream, const char *from,
+			  const char *to, const char *id, const char *key);
+/* Receiving: what became of on_verify; kind is one of PL_PE_VERIFY_... */
+void pl_stream_verified(struct pl_stream *stream, struct pl_pair *pair,
+			enum pl_pair_event_kind kind, const char *words);
+/* The configuration was replaced: judges every open pair anew. */
+void pl_stream_terms_changed(struct pl_stream *stream);
+void pl_stream_shutdown(struct pl_stream *stream);  /* the daemon drains */
+void pl_stream_idle(struct pl_stream *stream);      /* nothing to carry */
+void pl_stream_drop(struct pl_stream *stream);      /* makes room: aborts */
+
+/* What it is, for listings and limits. Texts are borrowed. */
+struct pl_stream_info {
+	const char *id;         /* in logs */
+	bool incoming, verify_only, direct_tls, authenticated, ended;
+	const char *local, *remote; /* of the header; "" where not known */
+	const char *tls, *cipher;   /* NULL: none */
+	enum pl_certificate certificate;
+	bool by_dane;
+	const char *addr, *addr_group;
+	int row;
+	uint64_t began_ms, last_ms; /* last: a stanza or an attempt */
+	enum pl_stream_phase phase;
+	const struct pl_pair *pairs;
+};
+void pl_stream_info(const struct pl_stream *stream,
+		    struct pl_stream_info *info);
+
+/* For the owner's lists: a pointer of the owner's. */
+void pl_stream_set_data(struct pl_stream *stream, void *data);
+void *pl_stream_data(const struct pl_stream *stream);
+
+#endif
