@@ -37,15 +37,17 @@
 #define PL_NS_VERSION "jabber:iq:version"
 #define PL_NS_XML "http://www.w3.org/XML/1998/namespace"
 
-/* Limits on what a peer can choose; 0 is no limit only where said. */
+/* Limits on what a peer can choose; 0 allows none. */
 struct pl_xml_limits {
 	size_t header_bytes;   /* the opening tag, with what stands before it */
 	size_t element_bytes;  /* one first-level element, also unfinished */
-	size_t token_bytes;    /* one unfinished token (tag, attribute) */
+	size_t token_bytes;    /* one token (tag, reference), also unfinished */
 	unsigned depth;        /* levels below the first-level element */
 	unsigned attributes;   /* per element, declarations included */
-	unsigned namespaces;   /* declarations per first-level element */
-	unsigned nodes;        /* elements in one first-level element */
+	unsigned namespaces;   /* declarations per first-level element, and on
+	                        * the header */
+	unsigned nodes;        /* elements in one first-level element, itself
+	                        * included */
 	size_t white_bytes;    /* white space in a row between elements */
 };
 
@@ -58,11 +60,13 @@ struct pl_xml_limits pl_xml_limits_after(size_t bytes);
 /* Why a parser gave up. */
 enum pl_xml_fault {
 	PL_XML_NO_FAULT,
-	PL_XML_NOT_WELL_FORMED,  /* also unbound prefix */
+	PL_XML_NOT_WELL_FORMED,  /* also unbound prefix; also in the header */
 	PL_XML_RESTRICTED,
-	PL_XML_ENCODING,         /* declared or found: not UTF-8; a BOM */
+	PL_XML_ENCODING,         /* declared or found: not UTF-8; a BOM;
+	                          * malformed UTF-8 */
 	PL_XML_LIMIT,
-	PL_XML_NOT_XMPP,         /* root is not stream:stream, or no XML */
+	PL_XML_NOT_XMPP,         /* root is not stream:stream, or nothing
+	                          * that starts like XML */
 	PL_XML_NAMESPACE,        /* default namespace is not the wanted one */
 	PL_XML_PREFIX,           /* no default namespace but a prefix for it */
 	PL_XML_FORMAT,           /* text between elements; a nested stream */
@@ -106,7 +110,8 @@ struct pl_xml_events {
 struct pl_xml_parser;
 
 /* Content namespace: PL_NS_SERVER (what the default namespace of the header
- * must be). NULL when memory is out. events are borrowed and outlive it. */
+ * must be). NULL when memory is out. content_ns and events are borrowed and
+ * outlive it. */
 struct pl_xml_parser *pl_xml_new(const char *content_ns,
 				 const struct pl_xml_limits *limits,
 				 const struct pl_xml_events *events,
@@ -114,21 +119,30 @@ struct pl_xml_parser *pl_xml_new(const char *content_ns,
 void pl_xml_free(struct pl_xml_parser *parser); /* NULL is fine; not inside
                                                  * its own callback */
 
-/* Other limits from here on. */
+/* Other limits from here on; also from within a callback. */
 void pl_xml_set_limits(struct pl_xml_parser *parser,
 		       const struct pl_xml_limits *limits);
 
 /*
  * Feeds bytes. Returns how many were used: all, or, when a callback stopped
  * it, those up to and with the closing '>' of that element. A stopped parser
- * takes nothing more until pl_xml_resume(). After a fault it takes nothing.
+ * takes nothing more until pl_xml_resume(). When a fault comes up: those up to
+ * the fault or a few more; after it, none. Behind </stream:stream> nothing
+ * means anything: bytes there count as used and are dropped. Not to be called
+ * from within a callback.
  */
 size_t pl_xml_feed(struct pl_xml_parser *parser, const void *bytes,
 		   size_t length);
 void pl_xml_resume(struct pl_xml_parser *parser);
 
+/* Gives memory back (10 to 20 KB) while no element is in hand, else does
+ * nothing. The next feed gets it again, at the cost of reading the header once
+ * more (about 10 us): for streams that are idle. */
+void pl_xml_rest(struct pl_xml_parser *parser);
+
 enum pl_xml_fault pl_xml_fault(const struct pl_xml_parser *parser);
-/* A sentence about the fault, for the log ("" without). */
+/* A sentence about the fault, for the log ("" without). Not a word of it is
+ * the peer's. */
 const char *pl_xml_fault_text(const struct pl_xml_parser *parser);
 
 /* Reading helpers; node may be NULL, which gives NULL or false. */
@@ -146,7 +160,9 @@ size_t pl_xml_text(const struct pl_xml_node *node, char *out, size_t size);
 
 /* ----- writing: all append to a buffer and return false when it is full ----- */
 
-/* Text with & < > ' " escaped; bytes that XML forbids become U+FFFD. */
+/* Text with & < > ' " escaped, and tab, LF, CR as references, so that it is
+ * good in an attribute too; bytes that XML forbids become U+FFFD. When the
+ * buffer is full nothing at all is appended: so with all below. */
 bool pl_xml_escape(struct pl_buffer *out, const char *text, size_t length);
 
 struct pl_xml_open {

@@ -1,0 +1,180 @@
+/* However a stream is cut into reads, the same events come. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "record.h"
+#include "transcripts.h"
+
+#define COUNT(array) (sizeof(array) / sizeof(array)[0])
+
+/* What is harder to cut than a negotiation. */
+static const char *const awkward[] = {
+	HEADER "<a b='>' c=\">'>\" d='\">'/><e f='/>'></e><g\n>\r\n</g\t></"
+	       "stream:stream\n>",
+	HEADER "<m><![CDATA[</m>it's ]] > ]]]]></m> <m>x<![CDATA[]]>y</m>",
+	HEADER "<m>]</m><m>]]&gt;</m><m>&amp;&#x41;&#65;&apos;</m>&#32;<m/>",
+	HEADER "<m>\xc3\xa4\xe2\x82\xac\xf0\x9f\x98\x80\r\nx\ry</m>",
+	HEADER "<m t='\xc3\xa4\r\n\t&#10;'><x:y xmlns:x='urn:x' x:z='1'/></m>",
+	HEADER " \n<m xml:lang='de'><b>x<i xml:lang=''/></b></m>\t<m/>",
+	"\n <s:stream xmlns:s='http://etherx.jabber.org/streams' xmlns="
+	"\"jabber:server\" to='a>b'/> ",
+	"<?xml version=\"1.0\" encoding='utf-8' standalone='yes' ?>\n"
+	"<stream:stream xmlns='jabber:server' "
+	"xmlns:stream='http://etherx.jabber.org/streams'><a></a> ",
+	/* And what is refused, at one place whatever the cut. */
+	HEADER "<a/><!-- x --><b/>",
+	HEADER "<a><b/><!DOCTYPE x></a>",
+	HEADER "<a><?php?></a>",
+	HEADER "<a/><?xml version='1.0'?>",
+	HEADER "<a></b>",
+	HEADER "<a>\xc3(</a>",
+	HEADER "<a>\xed\xa0\x80</a>",
+	HEADER "<a b='\xff'/>",
+	HEADER "<a>\xef\xbf\xbf</a>",
+	HEADER "<a/>x<b/>",
+	HEADER "<a/>&#65;<b/>",
+	HEADER "<a/><![CDATA[]]><b/>",
+	HEADER "<a><![CDATX[ ' ]]></a>",
+	HEADER "<a/><!ELEMENT b>",
+	HEADER "<a b='&foo;'/>",
+	HEADER "<a>&foo;</a>",
+	HEADER "<a>]]></a>",
+	HEADER "<a b='1' b='2'/>",
+	HEADER "<a b=1/>",
+	HEADER "</a'><b c='>'/>",
+	HEADER "<x:a/>",
+	HEADER HEADER,
+	"\xef\xbb\xbf<stream:stream>",
+	"\xfe\xff\0<",
+	"GET / HTTP/1.1\r\n\r\n",
+	"<?xml version='1.0' encoding='iso-8859-1'?><stream:stream>",
+	"<?xml version='1.0'?><!DOCTYPE x [<!ENTITY a 'b'>]><stream:stream>",
+	"<?php x ?><stream:stream>",
+	"<html><body/></html>",
+	"<stream:stream to='x'>",
+	"<stream:stream to='x' to='y'>",
+};
+
+static char *record(const char *ns, const char *text, size_t first, size_t step)
+{
+	struct pl_xml_limits limits = pl_xml_limits_before(8192);
+	size_t length = strlen(text);
+	struct record made;
+	char *copy;
+
+	record_init(&made, ns, &limits);
+	record_feed(&made, text, first, SIZE_MAX);
+	record_feed(&made, text + first, length - first, step);
+	copy = strdup(record_text(&made));
+	record_finish(&made);
+	assert_non_null(copy);
+	return copy;
+}
+
+static void compare(const char *whole, const char *ns, const char *text,
+		    size_t first, size_t step)
+{
+	char *cut = record(ns, text, first, step);
+
+	assert_string_equal(cut, whole);
+	free(cut);
+}
+
+static void check_cuts(const char *ns, const char *text)
+{
+	size_t length = strlen(text);
+	char *whole = record(ns, text, 0, SIZE_MAX);
+
+	for (size_t at = 1; at < length; at++)
+		compare(whole, ns, text, at, SIZE_MAX);
+	for (size_t step = 1; step < 8; step++)
+		compare(whole, ns, text, 0, step);
+	free(whole);
+}
+
+static void transcripts_cut_anywhere(void **state)
+{
+	for (size_t i = 0; i < COUNT(transcripts); i++)
+		check_cuts(transcripts[i].content_ns, transcripts[i].text);
+}
+
+static void transcripts_are_good(void **state)
+{
+	for (size_t i = 0; i < COUNT(transcripts); i++) {
+		char *whole = record(transcripts[i].content_ns,
+				     transcripts[i].text, 0, SIZE_MAX);
+
+		if (strstr(whole, "fault=0 ") == NULL)
+			fail_msg("%s: %s", transcripts[i].name, whole);
+		assert_memory_equal(whole, "header ", 7);
+		free(whole);
+	}
+}
+
+static void awkward_cut_anywhere(void **state)
+{
+	for (size_t i = 0; i < COUNT(awkward); i++)
+		check_cuts("jabber:server", awkward[i]);
+}
+
+/* An event comes with the last byte of its tag, not later. */
+static void no_byte_late(void **state)
+{
+	const char *text = HEADER
+		"<proceed xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>";
+	struct pl_xml_limits limits = pl_xml_limits_before(8192);
+	size_t length = strlen(text);
+	struct record made;
+
+	record_init(&made, PL_NS_SERVER, &limits);
+	for (size_t i = 0; i < length; i++) {
+		assert_int_equal(made.headers, i >= strlen(HEADER));
+		assert_int_equal(made.elements, 0);
+		record_feed(&made, text + i, 1, 1);
+	}
+	assert_int_equal(made.elements, 1);
+	record_finish(&made);
+}
+
+/* Renewing the memory between elements is not seen from outside. */
+static void rests_are_not_seen(void **state)
+{
+	for (size_t i = 0; i < COUNT(transcripts) + COUNT(awkward); i++) {
+		bool own = i < COUNT(transcripts);
+		const char *ns = own ? transcripts[i].content_ns
+				     : "jabber:server";
+		const char *text = own ? transcripts[i].text
+				       : awkward[i - COUNT(transcripts)];
+		struct pl_xml_limits limits = pl_xml_limits_before(8192);
+		char *whole = record(ns, text, 0, SIZE_MAX);
+		struct record made;
+
+		record_init(&made, ns, &limits);
+		for (size_t at = 0; at < strlen(text); at++) {
+			pl_xml_rest(made.parser);
+			record_feed(&made, text + at, 1, 1);
+		}
+		assert_string_equal(record_text(&made), whole);
+		record_finish(&made);
+		free(whole);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(transcripts_are_good),
+		cmocka_unit_test(transcripts_cut_anywhere),
+		cmocka_unit_test(awkward_cut_anywhere),
+		cmocka_unit_test(no_byte_late),
+		cmocka_unit_test(rests_are_not_seen),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

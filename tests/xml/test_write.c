@@ -1,0 +1,438 @@
+/* What is written is well-formed, harmless, and reads as the same tree. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "record.h"
+
+#define TREES 4000
+
+static void expect_text(struct pl_buffer *out, const char *wanted)
+{
+	assert_int_equal(out->length, strlen(wanted));
+	assert_memory_equal(pl_buffer_bytes(out), wanted, out->length);
+	pl_buffer_finish(out);
+}
+
+/* ----- headers, errors, escaping ----- */
+
+static void header(void **state)
+{
+	struct pl_xml_open open = { PL_NS_SERVER, "alpha.example",
+				    "beta.example", "b-0001", "1.0", "en" };
+	struct pl_buffer out = { 0 };
+
+	assert_true(pl_xml_write_header(&out, &open));
+	expect_text(&out,
+		"<?xml version='1.0'?><stream:stream xmlns='jabber:server' "
+		"xmlns:stream='http://etherx.jabber.org/streams' "
+		"xmlns:db='jabber:server:dialback' id='b-0001' "
+		"from='beta.example' to='alpha.example' version='1.0' "
+		"xml:lang='en'>");
+	open = (struct pl_xml_open){ PL_NS_SERVER };
+	assert_true(pl_xml_write_header(&out, &open));
+	expect_text(&out,
+		"<?xml version='1.0'?><stream:stream xmlns='jabber:server' "
+		"xmlns:stream='http://etherx.jabber.org/streams' "
+		"xmlns:db='jabber:server:dialback'>");
+	open.to = "'/><evil x='\n&\xff";
+	open.id = "";
+	assert_true(pl_xml_write_header(&out, &open));
+	expect_text(&out,
+		"<?xml version='1.0'?><stream:stream xmlns='jabber:server' "
+		"xmlns:stream='http://etherx.jabber.org/streams' "
+		"xmlns:db='jabber:server:dialback' id='' "
+		"to='&apos;/&gt;&lt;evil x=&apos;&#xA;&amp;\xef\xbf\xbd'>");
+}
+
+static void stream_errors(void **state)
+{
+	struct pl_buffer out = { 0 };
+
+	assert_true(pl_xml_write_stream_error(&out, "host-unknown", NULL));
+	expect_text(&out, "<stream:error><host-unknown "
+			  "xmlns='urn:ietf:params:xml:ns:xmpp-streams'/>"
+			  "</stream:error>");
+	assert_true(pl_xml_write_stream_error(&out, "policy-violation",
+					      "</text>&"));
+	expect_text(&out, "<stream:error><policy-violation "
+			  "xmlns='urn:ietf:params:xml:ns:xmpp-streams'/>"
+			  "<text xmlns='urn:ietf:params:xml:ns:xmpp-streams' "
+			  "xml:lang='en'>&lt;/text&gt;&amp;</text>"
+			  "</stream:error>");
+}
+
+static void escaping(void **state)
+{
+	static const struct {
+		const char *text;
+		size_t length;
+		const char *wanted;
+	} table[] = {
+		{ "", 0, "" },
+		{ "plain", 5, "plain" },
+		{ "&<>'\"", 5, "&amp;&lt;&gt;&apos;&quot;" },
+		{ "]]>", 3, "]]&gt;" },
+		{ "a\tb\nc\rd", 7, "a&#x9;b&#xA;c&#xD;d" },
+		{ "a\0b", 3, "a\xef\xbf\xbd" "b" },
+		{ "\x01\x1f\x7f", 3, "\xef\xbf\xbd\xef\xbf\xbd\x7f" },
+		{ "\xc3\xa4\xe2\x82\xac\xf0\x9f\x98\x80", 9,
+		  "\xc3\xa4\xe2\x82\xac\xf0\x9f\x98\x80" },
+		{ "\xc3", 1, "\xef\xbf\xbd" },
+		{ "\xe2\x82<", 3, "\xef\xbf\xbd\xef\xbf\xbd&lt;" },
+		{ "\xc0\xbc", 2, "\xef\xbf\xbd\xef\xbf\xbd" },
+		{ "\xed\xa0\x80", 3, "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd" },
+		{ "\xef\xbf\xbf", 3, "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd" },
+		{ "\xef\xbf\xbd", 3, "\xef\xbf\xbd" },
+		{ "\xf4\x8f\xbf\xbf", 4, "\xf4\x8f\xbf\xbf" },
+	};
+	struct pl_buffer out = { 0 };
+
+	for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
+		assert_true(pl_xml_escape(&out, table[i].text,
+					  table[i].length));
+		expect_text(&out, table[i].wanted);
+	}
+}
+
+static void full_buffers_stay_as_they_were(void **state)
+{
+	struct pl_xml_attribute b = { "b", "urn:b", "1", NULL };
+	struct pl_xml_node text = { .text = "t&t", .text_length = 3 };
+	struct pl_xml_node a = { .name = "a", .ns = "urn:a", .lang = "",
+				 .attributes = &b, .children = &text };
+	const struct pl_xml_open open = { PL_NS_SERVER, "a", "b" };
+	size_t most = 1;
+
+	for (size_t limit = 1; most < 5; limit++) {
+		struct pl_buffer out;
+
+		pl_buffer_init(&out, limit);
+		assert_true(pl_buffer_append(&out, "x", 1));
+		most = 1;
+		most += pl_xml_write_node(&out, &a, PL_NS_SERVER);
+		assert_true(out.length == 1 || most == 2);
+		out.length = 1;
+		most += pl_xml_write_header(&out, &open);
+		assert_true(out.length == 1 || most >= 2);
+		out.length = 1;
+		most += pl_xml_write_stream_error(&out, "reset", "why");
+		assert_true(out.length == 1 || most >= 2);
+		out.length = 1;
+		most += pl_xml_escape(&out, "a&b&c", 5);
+		assert_true(out.length == 1 || most >= 2);
+		assert_memory_equal(pl_buffer_bytes(&out), "x", 1);
+		pl_buffer_finish(&out);
+		assert_in_range(limit, 1, 1000);
+	}
+}
+
+/* ----- trees by hand ----- */
+
+/* Parses an element and looks at how it is written again. */
+static void expect_written(const char *element, const char *wanted)
+{
+	struct pl_xml_limits limits = pl_xml_limits_before(8192);
+	struct record first, second;
+
+	record_init(&first, PL_NS_SERVER, &limits);
+	record_feed(&first, HEADER, strlen(HEADER), SIZE_MAX);
+	pl_buffer_consume(&first.out, first.out.length);
+	record_feed(&first, element, strlen(element), SIZE_MAX);
+	assert_int_equal(first.elements, 1);
+	assert_string_equal(first.written, wanted);
+	record_init(&second, PL_NS_SERVER, &limits);
+	record_feed(&second, HEADER, strlen(HEADER), SIZE_MAX);
+	record_feed(&second, first.written, strlen(first.written), SIZE_MAX);
+	assert_int_equal(second.elements, 1);
+	/* Behind the length, which may differ, all is the same. */
+	assert_string_equal(
+		strchr(strstr(record_text(&first), "element bytes"), '['),
+		strchr(strstr(record_text(&second), "element bytes"), '['));
+	record_finish(&first);
+	record_finish(&second);
+}
+
+static void namespaces(void **state)
+{
+	static const char *const as_they_are[] = {
+		"<message to='a'><body>hi</body></message>",
+		"<iq><ping xmlns='urn:xmpp:ping'/></iq>",
+		"<db:result from='a' to='b'>0123</db:result>",
+		"<db:result><error><a xmlns='urn:b'/></error></db:result>",
+		"<stream:features><a xmlns='urn:a'><b/></a></stream:features>",
+		"<a xmlns='urn:a'><b xmlns='jabber:server'/></a>",
+		"<a xmlns=''><b xmlns='jabber:server'/><c/></a>",
+		"<a xmlns='urn:a'><db:b><c/></db:b></a>",
+		"<a xml:lang='en' stream:b='1' db:c='2'/>",
+		"<a xmlns:n0='urn:b' n0:b='1' n0:c='2' xmlns:n2='urn:d' "
+		"n2:d='3'/>",
+		"<xml:a/>",
+		"<a> \n\t </a>",
+		"<a b='&#x9;&#xA;&#xD;&amp;&lt;&gt;&apos;&quot;'>"
+		"&amp;&lt;&gt;'\"&#xD;\n</a>",
+	};
+
+	for (size_t i = 0; i < sizeof as_they_are / sizeof as_they_are[0]; i++)
+		expect_written(as_they_are[i], as_they_are[i]);
+	expect_written("<x:a xmlns:x='urn:a'><x:b/></x:a>",
+		       "<a xmlns='urn:a'><b/></a>");
+	expect_written("<a xmlns='jabber:server' xmlns:x='urn:x'/>", "<a/>");
+	expect_written("<d:result xmlns:d='jabber:server:dialback'/>",
+		       "<db:result/>");
+	expect_written("<result xmlns='jabber:server:dialback'/>",
+		       "<db:result/>");
+	/* A prefix of the same name as one of ours. */
+	expect_written("<db:a xmlns:db='urn:x'><stream:b "
+		       "xmlns:stream='urn:y'/></db:a>",
+		       "<a xmlns='urn:x'><b xmlns='urn:y'/></a>");
+	expect_written("<a xmlns='&lt;&apos;>'/>",
+		       "<a xmlns='&lt;&apos;&gt;'/>");
+	expect_written("<a></a>", "<a/>");
+	expect_written("<a><![CDATA[<&]]>x</a>", "<a>&lt;&amp;x</a>");
+}
+
+static void for_a_component(void **state)
+{
+	struct pl_xml_node body = { .name = "body", .ns = PL_NS_SERVER,
+				    .lang = "" };
+	struct pl_xml_node message = { .name = "message",
+				       .ns = "jabber:component:accept",
+				       .lang = "", .children = &body };
+	struct pl_buffer out = { 0 };
+
+	assert_true(pl_xml_write_node(&out, &message,
+				      "jabber:component:accept"));
+	expect_text(&out, "<message><body xmlns='jabber:server'/></message>");
+}
+
+/* ----- trees by chance ----- */
+
+static uint64_t next_random(uint64_t *seed)
+{
+	*seed ^= *seed << 13;
+	*seed ^= *seed >> 7;
+	*seed ^= *seed << 17;
+	return *seed;
+}
+
+static unsigned below(uint64_t *seed, unsigned n)
+{
+	return (unsigned)(next_random(seed) >> 33) % n;
+}
+
+static const char *pick_ns(uint64_t *seed)
+{
+	static const char *const table[] = {
+		"", PL_NS_SERVER, PL_NS_SERVER, PL_NS_SERVER, PL_NS_STREAM,
+		PL_NS_DIALBACK, PL_NS_XML, "urn:a", "urn:b", "urn:<'\">&",
+		"jabber:client", "urn:\xc3\xa4", " ", "a\nb",
+	};
+
+	return table[below(seed, sizeof table / sizeof table[0])];
+}
+
+static const char *pick_name(uint64_t *seed)
+{
+	static const char *const table[] = {
+		"a", "b", "message", "iq", "stream", "x-1.2", "_", "n0",
+		"\xc3\xa4\xc3\xb6", "lang2", "xmlx",
+	};
+
+	return table[below(seed, sizeof table / sizeof table[0])];
+}
+
+/* Characters that matter to XML, and any others. */
+static char *make_text(uint64_t *seed, unsigned most)
+{
+	static const char *const table[] = {
+		"&", "<", ">", "'", "\"", "\n", "\r", "\t", "]]>", " ", "\x7f",
+		"&amp;", "&#10;", "<![CDATA[", "-->", "<?xml", "\xc3\xa4",
+		"\xe2\x82\xac", "\xf0\x9f\x98\x80", "\xef\xbf\xbd", "\xc2\x85",
+		"\xe2\x80\xa8", "a", "b", "0", ";", "=", "/", "\r\n", "%",
+	};
+	unsigned n = below(seed, most + 1);
+	char *text = calloc(n + 1, 16);
+
+	assert_non_null(text);
+	while (n-- > 0)
+		strcat(text, table[below(seed, sizeof table / sizeof table[0])]);
+	return text;
+}
+
+static struct pl_xml_attribute *make_attributes(uint64_t *seed,
+						const char **lang)
+{
+	struct pl_xml_attribute *first = NULL, *a, *b;
+
+	for (unsigned n = below(seed, 6); n > 0; n--) {
+		a = calloc(1, sizeof *a);
+		assert_non_null(a);
+		a->ns = pick_ns(seed);
+		a->name = strcmp(a->ns, PL_NS_XML) == 0 ? "lang"
+							: pick_name(seed);
+		for (b = first; b != NULL; b = b->next)
+			if (strcmp(b->ns, a->ns) == 0 &&
+			    strcmp(b->name, a->name) == 0)
+				break;
+		if (b != NULL) {
+			free(a);
+			continue;
+		}
+		a->value = make_text(seed, 8);
+		if (strcmp(a->ns, PL_NS_XML) == 0)
+			*lang = a->value;
+		a->next = first;
+		first = a;
+	}
+	return first;
+}
+
+static struct pl_xml_node *make_node(uint64_t *seed, unsigned depth,
+				     const char *lang)
+{
+	struct pl_xml_node *node = calloc(1, sizeof *node), **tail;
+	bool after_text = false;
+
+	assert_non_null(node);
+	node->ns = pick_ns(seed);
+	node->name = pick_name(seed);
+	if (depth == 0 && strcmp(node->ns, PL_NS_STREAM) == 0)
+		node->name = "features";
+	node->lang = lang;
+	node->attributes = make_attributes(seed, &node->lang);
+	tail = &node->children;
+	for (unsigned n = depth < 5 ? below(seed, 5) : 0; n > 0; n--) {
+		if (!after_text && below(seed, 3) == 0) {
+			char *text = make_text(seed, 12);
+
+			if (text[0] == '\0') {
+				free(text);
+				continue;
+			}
+			*tail = calloc(1, sizeof **tail);
+			assert_non_null(*tail);
+			(*tail)->text = text;
+			(*tail)->text_length = strlen(text);
+			(*tail)->lang = node->lang;
+			after_text = true;
+		} else {
+			*tail = make_node(seed, depth + 1, node->lang);
+			after_text = false;
+		}
+		tail = &(*tail)->next;
+	}
+	return node;
+}
+
+static void free_node(struct pl_xml_node *node)
+{
+	while (node != NULL) {
+		struct pl_xml_node *next = node->next;
+
+		while (node->attributes != NULL) {
+			struct pl_xml_attribute *a = node->attributes;
+
+			node->attributes = a->next;
+			free((char *)a->value);
+			free(a);
+		}
+		free_node(node->children);
+		free((char *)node->text);
+		free(node);
+		node = next;
+	}
+}
+
+static void trees_survive(void **state)
+{
+	struct pl_xml_limits limits = pl_xml_limits_after(1 << 20);
+	uint64_t seed = 0x9e3779b97f4a7c15u;
+
+	limits.nodes = 100000;
+	limits.namespaces = 100000;
+	for (unsigned i = 0; i < TREES; i++) {
+		struct pl_xml_node *node = make_node(&seed, 0, "en");
+		struct pl_buffer wire = { 0 }, tree = { 0 };
+		struct record record;
+		const char *found;
+
+		dump_node(&tree, node);
+		assert_true(pl_buffer_append(&tree, "\nfault=0 \0", 10));
+		assert_true(pl_xml_write_node(&wire, node, PL_NS_SERVER));
+		record_init(&record, PL_NS_SERVER, &limits);
+		record_feed(&record, HEADER, strlen(HEADER), SIZE_MAX);
+		record_feed(&record, (const char *)pl_buffer_bytes(&wire),
+			    wire.length, 1 + below(&seed, 400));
+		if (record.elements != 1)
+			fail_msg("tree %u: %s: %.*s", i, record_text(&record),
+				 (int)wire.length, pl_buffer_bytes(&wire));
+		assert_int_equal(record.bytes, wire.length);
+		found = strchr(strstr(record_text(&record), "element bytes"),
+			       '[');
+		assert_string_equal(found, (const char *)pl_buffer_bytes(&tree));
+		/* And once more, byte for byte. */
+		assert_int_equal(strlen(record.written), wire.length);
+		assert_memory_equal(record.written, pl_buffer_bytes(&wire),
+				    wire.length);
+		record_finish(&record);
+		pl_buffer_finish(&wire);
+		pl_buffer_finish(&tree);
+		free_node(node);
+	}
+}
+
+/* Any bytes as text: what comes out is XML and holds no mark-up of theirs. */
+static void noise_survives(void **state)
+{
+	struct pl_xml_limits limits = pl_xml_limits_after(1 << 20);
+	uint64_t seed = 0x2545f4914f6cdd1du;
+
+	for (unsigned i = 0; i < TREES; i++) {
+		char bytes[64], value[65] = "";
+		size_t length = below(&seed, sizeof bytes);
+		struct pl_xml_attribute b = { "b", "", value, NULL };
+		struct pl_xml_node text = { .text = bytes, .lang = "" };
+		struct pl_xml_node a = { .name = "a", .ns = "", .lang = "",
+					 .attributes = &b };
+		struct pl_buffer wire = { 0 };
+		struct record record;
+
+		for (size_t k = 0; k < length; k++) {
+			bytes[k] = (char)next_random(&seed);
+			value[k] = bytes[k] == '\0' ? 'x' : bytes[k];
+		}
+		text.text_length = length;
+		a.children = &text;
+		assert_true(pl_xml_write_node(&wire, &a, PL_NS_SERVER));
+		record_init(&record, PL_NS_SERVER, &limits);
+		record_feed(&record, HEADER, strlen(HEADER), SIZE_MAX);
+		record_feed(&record, (const char *)pl_buffer_bytes(&wire),
+			    wire.length, SIZE_MAX);
+		assert_int_equal(record.elements, 1);
+		assert_int_equal(record.bytes, wire.length);
+		record_finish(&record);
+		pl_buffer_finish(&wire);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(header),
+		cmocka_unit_test(stream_errors),
+		cmocka_unit_test(escaping),
+		cmocka_unit_test(full_buffers_stay_as_they_were),
+		cmocka_unit_test(namespaces),
+		cmocka_unit_test(for_a_component),
+		cmocka_unit_test(trees_survive),
+		cmocka_unit_test(noise_survives),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
