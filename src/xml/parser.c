@@ -26,6 +26,9 @@
  * so that a peer cannot make it grow for as long as the stream lives. */
 #define RENEW_BYTES (256 * 1024)
 
+/* Memory kept for the next token. */
+#define HELD_BYTES_KEPT 4096
+
 /* Where the event or error in hand begins; the same however it was cut. */
 static unsigned long long position(const struct pl_xml_parser *parser)
 {
@@ -33,7 +36,7 @@ static unsigned long long position(const struct pl_xml_parser *parser)
 
 	if (parser->in_expat)
 		index = XML_GetCurrentByteIndex(parser->expat);
-	return index < 0 ? parser->total
+	return index < 0 ? parser->total + parser->held.length
 			 : parser->base + (unsigned long long)index;
 }
 
@@ -354,7 +357,8 @@ struct pl_xml_parser *pl_xml_new(const char *content_ns,
 	parser->events = events;
 	parser->owner = owner;
 	pl_xml_scan_init(&parser->scan);
-	pl_buffer_init(&parser->prolog, 0);
+	pl_buffer_init(&parser->prolog, 0); /* the scanner limits them */
+	pl_buffer_init(&parser->held, 0);
 	if (!make_expat(parser)) {
 		free(parser);
 		return NULL;
@@ -367,6 +371,7 @@ static void free_working_memory(struct pl_xml_parser *parser)
 	drop_expat(parser);
 	pl_xml_arena_finish(&parser->arena);
 	parser->top = NULL;
+	pl_buffer_finish(&parser->held);
 	pl_xml_drop_text(parser);
 }
 
@@ -394,6 +399,39 @@ void pl_xml_rest(struct pl_xml_parser *parser)
 		free_working_memory(parser);
 }
 
+/* Expat sees what was held, and this. */
+static void hand_over_all(struct pl_xml_parser *parser, const char *bytes,
+			  size_t length)
+{
+	size_t held = parser->held.length;
+
+	if (held == 0) {
+		hand_over(parser, bytes, length);
+		return;
+	}
+	if (!pl_buffer_append(&parser->held, bytes, length)) {
+		pl_xml_raise_memory(parser);
+		return;
+	}
+	bytes = (const char *)pl_buffer_bytes(&parser->held);
+	parser->held.length = 0;
+	hand_over(parser, bytes, held + length);
+	if (parser->held.capacity > HELD_BYTES_KEPT)
+		pl_buffer_trim(&parser->held);
+}
+
+/* Only the unfinished token at the end is held; text goes on. */
+static void hold(struct pl_xml_parser *parser, const char *bytes, size_t length)
+{
+	size_t token = parser->scan.token, text;
+
+	text = token < length ? length - token : 0;
+	if (text > 0)
+		hand_over_all(parser, bytes, text);
+	if (!pl_buffer_append(&parser->held, bytes + text, length - text))
+		pl_xml_raise_memory(parser);
+}
+
 static void feed_piece(struct pl_xml_parser *parser, const unsigned char *bytes,
 		       size_t length, size_t *used)
 {
@@ -406,8 +444,10 @@ static void feed_piece(struct pl_xml_parser *parser, const unsigned char *bytes,
 		length = PIECE_BYTES;
 	n = pl_xml_scan_piece(&parser->scan, &parser->limits, bytes, length);
 	*used += n;
-	if (n > 0)
-		hand_over(parser, (const char *)bytes, n);
+	if (!parser->scan.ready)
+		hold(parser, (const char *)bytes, n);
+	else if (n + parser->held.length > 0)
+		hand_over_all(parser, (const char *)bytes, n);
 	if (parser->scan.due != PL_XML_NO_FAULT)
 		pl_xml_raise(parser, parser->scan.due, "%s", parser->scan.why);
 }

@@ -18,6 +18,9 @@
 
 #include <string.h>
 
+/* Longer tokens are shown to expat before they are whole. */
+#define FIRST_MILESTONE 256
+
 void pl_xml_scan_init(struct pl_xml_scan *scan)
 {
 	memset(scan, 0, sizeof *scan);
@@ -30,6 +33,12 @@ static size_t refuse(struct pl_xml_scan *scan, enum pl_xml_fault fault,
 	scan->due = fault;
 	scan->why = why;
 	return 0;
+}
+
+static bool in_token(const struct pl_xml_scan *scan)
+{
+	return scan->state != PL_XML_SCAN_TEXT &&
+	       scan->state != PL_XML_SCAN_CDATA;
 }
 
 /* How many bytes may still come; at 0, why says which limit that is. */
@@ -51,7 +60,7 @@ static size_t room_left(const struct pl_xml_scan *scan,
 	}
 	/* Limits may have shrunk under what is in hand. */
 	left = used < limit ? limit - used : 0;
-	if (scan->state == PL_XML_SCAN_TEXT || scan->state == PL_XML_SCAN_CDATA)
+	if (!in_token(scan))
 		return left;
 	limit = limits->token_bytes;
 	if (left > 0 && scan->token + left > limit) {
@@ -61,10 +70,16 @@ static size_t room_left(const struct pl_xml_scan *scan,
 	return left;
 }
 
+static void begin_token(struct pl_xml_scan *scan, enum pl_xml_scan_state state)
+{
+	scan->state = state;
+	scan->token = 0;
+	scan->milestone = FIRST_MILESTONE;
+}
+
 static void begin_tag(struct pl_xml_scan *scan)
 {
-	scan->state = PL_XML_SCAN_LESS;
-	scan->token = 0;
+	begin_token(scan, PL_XML_SCAN_LESS);
 	scan->attributes = 0;
 	scan->white = 0;
 	if (scan->inside)
@@ -75,8 +90,7 @@ static void begin_tag(struct pl_xml_scan *scan)
 
 static size_t begin_entity(struct pl_xml_scan *scan)
 {
-	scan->state = PL_XML_SCAN_ENTITY;
-	scan->token = 0;
+	begin_token(scan, PL_XML_SCAN_ENTITY);
 	return 0;
 }
 
@@ -259,14 +273,28 @@ static size_t step(struct pl_xml_scan *scan, const struct pl_xml_limits *limits,
 	return length;
 }
 
+/* Counts n bytes; at a milestone of a token the piece ends. */
+static void account(struct pl_xml_scan *scan, size_t n)
+{
+	scan->token += n;
+	if (scan->inside)
+		scan->unit += n;
+	else
+		scan->white += n;
+	if (!in_token(scan) || scan->token < scan->milestone)
+		return;
+	scan->milestone *= 2;
+	scan->ready = true;
+}
+
 size_t pl_xml_scan_piece(struct pl_xml_scan *scan,
 			 const struct pl_xml_limits *limits,
 			 const unsigned char *bytes, size_t length)
 {
 	size_t used = 0;
 
-	scan->tag = false;
-	while (used < length && !scan->tag) {
+	scan->tag = scan->ready = false;
+	while (used < length && !scan->tag && !scan->ready) {
 		const char *why;
 		size_t left, n;
 
@@ -277,17 +305,18 @@ size_t pl_xml_scan_piece(struct pl_xml_scan *scan,
 			refuse(scan, PL_XML_LIMIT, why);
 			break;
 		}
+		if (in_token(scan) && left > scan->milestone - scan->token)
+			left = scan->milestone - scan->token;
 		if (left > length - used)
 			left = length - used;
 		n = step(scan, limits, bytes + used, left);
 		if (scan->due != PL_XML_NO_FAULT)
 			break;
+		account(scan, n);
 		used += n;
-		scan->token += n;
-		if (scan->inside)
-			scan->unit += n;
-		else
-			scan->white += n;
 	}
+	/* What stands before a fault may hold an earlier one. */
+	if (!in_token(scan) || scan->due != PL_XML_NO_FAULT)
+		scan->ready = true;
 	return used;
 }

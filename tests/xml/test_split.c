@@ -14,7 +14,17 @@
 #define COUNT(array) (sizeof(array) / sizeof(array)[0])
 
 /* What is harder to cut than a negotiation. */
+#define X64 "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
+#define X256 X64 X64 X64 X64
+
 static const char *const awkward[] = {
+	/* Tags so long that expat sees them before they are whole. */
+	HEADER "<m a='" X256 X256 X64 "' b='>" X64 X64 "'>" X256 "</m><" X256
+	       " b='\xc3\xa4'/>&#" "0000000000000000000000065;",
+	HEADER "<m>" X256 "<m a='" X64 "' b='" X64 X64 X64 "' a=''/>",
+	HEADER "<m>" X256 "<m a='" X64 "' b='" X256 "' c=\xff",
+	HEADER "<m>" X256 "<m a='" X64 "' a='" X256 X256,
+	HEADER "<m>" X256 "&" X256 X256,
 	HEADER "<a b='>' c=\">'>\" d='\">'/><e f='/>'></e><g\n>\r\n</g\t></"
 	       "stream:stream\n>",
 	HEADER "<m><![CDATA[</m>it's ]] > ]]]]></m> <m>x<![CDATA[]]>y</m>",

@@ -338,7 +338,7 @@ static void nul_and_utf16(void **state)
 	} table[] = {
 		{ PL_XML_ENCODING, "<\0s\0", 4 },
 		{ PL_XML_NOT_XMPP, "\0<\0s", 4 },
-		{ PL_XML_NOT_WELL_FORMED, "<s\0", 3 },
+		{ PL_XML_NOT_WELL_FORMED, "<s\0>", 4 },
 		{ PL_XML_NOT_WELL_FORMED, HEADER "<a>\0</a>",
 		  sizeof HEADER "<a>0</a>" - 1 },
 		{ PL_XML_NOT_WELL_FORMED, HEADER "<a b='\0'/>",
