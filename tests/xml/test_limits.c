@@ -182,6 +182,9 @@ static void attributes(void **state)
 	       PL_XML_NO_FAULT);
 	expect(&limits, HEADER "<a b='1' c='2' d='3' xmlns:e='4' f='5' g='6' "
 		       "h='7' i='8' j='9'/>", PL_XML_LIMIT);
+	/* An earlier fault comes first, although it was not yet looked for. */
+	expect(&limits, HEADER "<a b=1 c='2' d='3' e='4' f='5' g='6' h='7' "
+		       "i='8' j='9' k='10'/>", PL_XML_NOT_WELL_FORMED);
 	limits.attributes = 7;
 	expect(&limits, HEADER, PL_XML_LIMIT);
 }

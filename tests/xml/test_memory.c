@@ -1,4 +1,5 @@
-/* Each allocation fails once: only the stream ends, and nothing leaks. */
+/* Each allocation fails once: only the stream ends, and nothing leaks. And what
+ * a stream costs: allocations, parsers, calls of expat. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -27,9 +28,11 @@ char *__wrap_strdup(const char *text);
 
 static unsigned countdown; /* 0: none fails */
 static bool failed;
+static unsigned allocations, parsers, parses;
 
 static bool fails(void)
 {
+	allocations++;
 	if (countdown == 0 || --countdown > 0)
 		return false;
 	failed = true;
@@ -68,7 +71,20 @@ XML_Parser __wrap_XML_ParserCreateNS(const XML_Char *encoding,
 	};
 	const XML_Char text[] = { separator, 0 };
 
+	parsers++;
 	return XML_ParserCreate_MM(encoding, &suite, text);
+}
+
+enum XML_Status __real_XML_Parse(XML_Parser expat, const char *bytes,
+				 int length, int final);
+enum XML_Status __wrap_XML_Parse(XML_Parser expat, const char *bytes,
+				 int length, int final);
+
+enum XML_Status __wrap_XML_Parse(XML_Parser expat, const char *bytes,
+				 int length, int final)
+{
+	parses++;
+	return __real_XML_Parse(expat, bytes, length, final);
 }
 
 static bool on_header(void *owner, const struct pl_xml_header *header)
@@ -138,10 +154,77 @@ static void each_allocation(void **state)
 	assert_in_range(nth, 50, 1000);
 }
 
+static struct pl_xml_parser *open_stream(unsigned *elements)
+{
+	static const struct pl_xml_events events = { on_header, on_element,
+						     on_end };
+	struct pl_xml_limits limits = pl_xml_limits_after(100000);
+	struct pl_xml_parser *parser =
+		pl_xml_new(PL_NS_SERVER, &limits, &events, elements);
+
+	assert_non_null(parser);
+	assert_int_equal(pl_xml_feed(parser, HEADER, strlen(HEADER)),
+			 strlen(HEADER));
+	return parser;
+}
+
+/* Once warm, an element costs no allocation. */
+static void warm_streams_allocate_nothing(void **state)
+{
+	const char *text = "<message to='a' id='b'><body>hi</body>"
+			   "<x xmlns='urn:x' y='z'/></message>";
+	unsigned elements = 0, before;
+	struct pl_xml_parser *parser = open_stream(&elements);
+
+	for (unsigned i = 0; i < 100; i++)
+		pl_xml_feed(parser, text, strlen(text));
+	before = allocations;
+	for (unsigned i = 0; i < 1000; i++)
+		pl_xml_feed(parser, text, strlen(text));
+	assert_int_equal(elements, 1100);
+	assert_int_equal(allocations, before);
+	pl_xml_free(parser);
+}
+
+/* Expat keeps names for ever, so it is made anew from time to time. */
+static void long_streams_do_not_grow(void **state)
+{
+	unsigned elements = 0, before = parsers;
+	struct pl_xml_parser *parser = open_stream(&elements);
+	char text[64];
+
+	for (unsigned i = 0; i < 100000; i++) {
+		snprintf(text, sizeof text, "<a%u/>", i);
+		pl_xml_feed(parser, text, strlen(text));
+	}
+	assert_int_equal(elements, 100000);
+	assert_in_range(parsers - before, 3, 10);
+	pl_xml_free(parser);
+}
+
+/* Expat would go through an unfinished tag again with each byte. */
+static void slow_tags_are_looked_at_seldom(void **state)
+{
+	unsigned elements = 0, before;
+	struct pl_xml_parser *parser = open_stream(&elements);
+
+	pl_xml_feed(parser, "<a b='", 6);
+	before = parses;
+	for (unsigned i = 0; i < 60000; i++)
+		assert_int_equal(pl_xml_feed(parser, ">", 1), 1);
+	assert_in_range(parses - before, 1, 10);
+	pl_xml_feed(parser, "'/>", 3);
+	assert_int_equal(elements, 1);
+	pl_xml_free(parser);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_allocation),
+		cmocka_unit_test(warm_streams_allocate_nothing),
+		cmocka_unit_test(long_streams_do_not_grow),
+		cmocka_unit_test(slow_tags_are_looked_at_seldom),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -176,12 +176,78 @@ static void rests_are_not_seen(void **state)
 	}
 }
 
+static uint64_t next_random(uint64_t *seed)
+{
+	*seed ^= *seed << 13;
+	*seed ^= *seed >> 7;
+	*seed ^= *seed << 17;
+	return *seed >> 16;
+}
+
+/* Overwrites, drops and doubles bytes; never makes a NUL. */
+static char *damage(const char *text, uint64_t *seed)
+{
+	static const char marks[] = "<>'\"&;/!?[]-=: \n\xff\xc3" "Dx#";
+	size_t length = strlen(text);
+	char *copy = malloc(length * 2 + 32);
+
+	assert_non_null(copy);
+	memcpy(copy, text, length + 1);
+	for (unsigned n = 1 + next_random(seed) % 3; n > 0; n--) {
+		size_t at = next_random(seed) % length;
+		size_t span = 1 + next_random(seed) % 8;
+
+		if (span > length - at)
+			span = length - at;
+		if (next_random(seed) % 3 == 0) {
+			memmove(copy + at, copy + at + span,
+				length - at - span + 1);
+			length -= span;
+		} else if (next_random(seed) % 2 == 0) {
+			memmove(copy + at + span, copy + at, length - at + 1);
+			length += span;
+		} else {
+			copy[at] = marks[next_random(seed) %
+					 (sizeof marks - 1)];
+		}
+		if (length == 0)
+			break;
+	}
+	return copy;
+}
+
+/* Whatever comes, the cut does not matter. */
+static void damaged_cut_anywhere(void **state)
+{
+	uint64_t seed = 0x853c49e6748fea9bu;
+
+	for (size_t i = 0; i < 4000; i++) {
+		size_t k = next_random(&seed) %
+			   (COUNT(transcripts) + COUNT(awkward));
+		bool own = k < COUNT(transcripts);
+		const char *ns = own ? transcripts[k].content_ns
+				     : "jabber:server";
+		char *text = damage(own ? transcripts[k].text
+					: awkward[k - COUNT(transcripts)],
+				    &seed);
+		char *whole = record(ns, text, 0, SIZE_MAX);
+
+		compare(whole, ns, text, 0, 1);
+		compare(whole, ns, text, next_random(&seed) %
+					 (strlen(text) + 1), SIZE_MAX);
+		compare(whole, ns, text, 0, 1 + next_random(&seed) % 50);
+		free(whole);
+		free(text);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(transcripts_are_good),
 		cmocka_unit_test(transcripts_cut_anywhere),
 		cmocka_unit_test(awkward_cut_anywhere),
+		cmocka_unit_test(damaged_cut_anywhere),
 		cmocka_unit_test(no_byte_late),
 		cmocka_unit_test(rests_are_not_seen),
 	};

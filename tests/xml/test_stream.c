@@ -126,6 +126,7 @@ static void cut_is_exact(void **state)
 		"<%s\nxmlns='%s'\t>\n</%s \r\n>", "<x:%s xmlns:x='%s'/>",
 		"<%s xmlns='%s' a='/>' b=\"'>\"/>",
 		"<%s xmlns='%s'>text<c/><d>'</d><![CDATA[>\"]]></%s>",
+		"<%s xmlns='%s'><![CDATA[]>\"<c d='>]] >]]]></%s>",
 	};
 	static const char *const behind[] = {
 		"", "\x16\x03\x01\x02", ">", "<", "<?xml version='1.0'?>",
@@ -249,6 +250,7 @@ static const struct {
 	{ PL_XML_RESTRICTED, 1, 0, HEADER "&foo;" },
 	{ PL_XML_RESTRICTED, 0, 0, "<!-- a -->" OPEN ">" },
 	{ PL_XML_RESTRICTED, 0, 0, "<?a?>" OPEN ">" },
+	{ PL_XML_RESTRICTED, 0, 0, " <?xml version='1.0'?>" OPEN ">" },
 	{ PL_XML_RESTRICTED, 0, 0, "<?xml version='1.0'?><?a?>" OPEN ">" },
 	{ PL_XML_RESTRICTED, 0, 0, "<!DOCTYPE stream:stream>" OPEN ">" },
 	{ PL_XML_RESTRICTED, 0, 0, "<?xml version='1.0'?>\n<!DOCTYPE lolz ["
@@ -274,6 +276,7 @@ static const struct {
 	{ PL_XML_NOT_XMPP, 0, 0, "\x16\x03\x01\x02" },
 	{ PL_XML_NOT_XMPP, 0, 0, "\n x" },
 	{ PL_XML_NOT_XMPP, 0, 0, "&lt;" },
+	{ PL_XML_NOT_XMPP, 0, 0, " \xef\xbb\xbf" OPEN ">" },
 	{ PL_XML_NOT_XMPP, 0, 0, "<<" },
 	{ PL_XML_NOT_XMPP, 0, 0, "</stream:stream>" },
 	{ PL_XML_NOT_XMPP, 0, 0, "< stream>" },
