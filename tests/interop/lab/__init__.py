@@ -1,0 +1,1 @@
+"""The interop laboratory: real servers in a private network namespace."""

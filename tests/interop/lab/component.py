@@ -1,0 +1,59 @@
+"""A component (XEP-0114) that pings from its domain and answers pings."""
+
+import hashlib
+import socket
+import threading
+import time
+
+from .peer import Closed, Stream
+
+
+class Component:
+    def __init__(self, domain, secret, address, port):
+        self.domain = domain
+        self.answers = {}
+        self.arrived = threading.Condition()
+        self.stream = Stream(socket.create_connection((address, port), 5), 5)
+        self.stream.send("<?xml version='1.0'?><stream:stream xmlns='jabber:component:accept'"
+                         " xmlns:stream='http://etherx.jabber.org/streams' to='%s'>" % domain)
+        header = self.stream.expect("stream")
+        digest = hashlib.sha1((header.get("id") + secret).encode()).hexdigest()
+        self.stream.send("<handshake>%s</handshake>" % digest)
+        self.stream.expect("handshake")
+        self.stream.socket.settimeout(None)
+        self.number = 0
+        threading.Thread(target=self._listen, daemon=True).start()
+
+    def _listen(self):
+        try:
+            while True:
+                element = self.stream.read()
+                if element.name == "iq":
+                    self._iq(element)
+        except (Closed, OSError):
+            return
+
+    def _iq(self, element):
+        if element.get("type") in ("get", "set"):
+            self.stream.send("<iq type='result' from='%s' to='%s' id='%s'/>" %
+                             (element.get("to"), element.get("from"), element.get("id")))
+            return
+        with self.arrived:
+            self.answers[element.get("id")] = element
+            self.arrived.notify_all()
+
+    def ping(self, target, timeout=8):
+        """(answered, what came)."""
+        with self.arrived:
+            self.number += 1
+            name = "lab%d" % self.number
+            self.stream.iq(self.domain, target, name)
+            end = time.monotonic() + timeout
+            while name not in self.answers:
+                if not self.arrived.wait(max(0, end - time.monotonic())):
+                    return False, "no answer"
+            answer = self.answers.pop(name)
+        return answer.get("type") == "result", answer.raw
+
+    def close(self):
+        self.stream.close()

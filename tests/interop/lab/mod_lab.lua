@@ -1,0 +1,51 @@
+-- Prosody module of the interop laboratory: sends a ping when it is told to on
+-- a local port, and logs which mechanism authenticated each stream.
+--
+--     > ping FROM TO SECONDS        < ok | error CONDITION TEXT
+module:set_global();
+
+local server = require "net.server";
+local st = require "util.stanza";
+local new_id = require "util.id".medium;
+
+local function ping(from, to, seconds, answer)
+	local host = prosody.hosts[from];
+	if not host then return answer("error no-such-host " .. from); end
+	local iq = st.iq({ type = "get", from = from, to = to, id = new_id() })
+		:tag("ping", { xmlns = "urn:xmpp:ping" });
+	module:context(from):send_iq(iq, nil, seconds):next(function ()
+		answer("ok");
+	end, function (err)
+		answer(("error %s %s"):format(err.condition or "?", err.text or ""));
+	end);
+end
+
+local listener = { default_mode = "*l" };
+
+function listener.onincoming(conn, line)
+	local from, to, seconds = line:match("^ping (%S+) (%S+) (%d+)");
+	if not from then return conn:close(); end
+	ping(from, to, tonumber(seconds), function (text)
+		conn:write((text:gsub("\n", " ")) .. "\n");
+	end);
+end
+
+function listener.ondisconnect() end
+
+server.addserver(module:get_option_string("lab_address"),
+	module:get_option_number("lab_port", 5280), listener, "*l");
+
+local function authenticated(event)
+	local session, here = event.session, module.host;
+	local dir = session.direction == "incoming" and "in" or "out";
+	local ok, _, port = pcall(function ()
+		return session.conn:ip(), session.conn:clientport();
+	end);
+	module:log("info", "lab: authenticated dir=%s local=%s remote=%s mechanism=%s secure=%s port=%s",
+		dir, (dir == "in" and session.to_host or session.from_host) or here, event.host,
+		event.mechanism, session.secure and "yes" or "no", ok and port or 0);
+end
+
+function module.add_host(host_module)
+	host_module:hook("s2s-authenticated", authenticated, 10);
+end
