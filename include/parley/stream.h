@@ -40,6 +40,7 @@ struct pl_partner_view {
 	const char *connect_host; /* borrowed until the loop turn ends; or NULL */
 	unsigned short connect_port;
 	bool connect_direct_tls;
+	unsigned wanted_targets; /* enum pl_dns_want: what the row can use */
 	bool multiplex;
 };
 

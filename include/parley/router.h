@@ -1,0 +1,86 @@
+/*
+ * router.h: which stream carries a domain pair.
+ *
+ *     accepted connection -> stream (receiving) -> stanza -> answer of the host
+ *     something to send   -> route (local, remote) -> outgoing attempt
+ *                            DNS -> dial -> stream (initiating) -> pair open
+ *     db:result to verify -> authority of the sender domain -> db:verify
+ *
+ * The router owns every stream of its loop. A route is an ordered domain pair
+ * with what waits for it; it makes one attempt at a time, goes on to the next
+ * target or another way as the core says, and keeps what became of the last
+ * attempt in each direction. Keys are verified over connections made for
+ * nothing else, one for each domain at a time, never to IP literals and never
+ * to ourselves (XEP-0220 2.1.2).
+ *
+ * The hosts answer ping (XEP-0199), disco#info and #items (XEP-0030) and
+ * version (XEP-0092) themselves, and service-unavailable to all else.
+ */
+#ifndef PARLEY_ROUTER_H
+#define PARLEY_ROUTER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "parley/stream.h"
+
+struct pl_router;
+
+/* The world is borrowed and outlives it. */
+struct pl_router *pl_router_new(struct pl_world *world);
+/* When no stream is left; not inside a callback of its own. */
+void pl_router_free(struct pl_router *router);
+
+/* Takes an accepted connection; it is dropped without a word where a limit on
+ * connections says so. When the total is reached, the oldest connection that
+ * has not authenticated makes room, from the address that has most of them. */
+void pl_router_accept(struct pl_router *router, struct pl_conn *conn,
+		      bool direct_tls);
+
+/* What became of an attempt, kept after its stream; texts are owned. */
+struct pl_record {
+	struct pl_outcome outcome;
+	struct timeval when;
+	char *why, *fix;      /* failed; else NULL */
+};
+
+struct pl_ping_result {
+	bool answered;
+	uint64_t ms;                   /* till the answer, or till it failed */
+	enum pl_code code;             /* what failed; none where answered */
+	const struct pl_record *out;   /* from local to remote; NULL: none yet */
+	const struct pl_record *in;    /* from remote to local; NULL: none yet */
+};
+typedef void (*pl_pinged)(void *owner, const struct pl_ping_result *result);
+
+/* Pings the remote domain from a host of ours (normal forms). Answers once,
+ * later, at the latest after timeout_ms. Returns a handle for cancelling, NULL
+ * where too many are under way. */
+struct pl_ping *pl_router_ping(struct pl_router *router, const char *local,
+			       const char *remote, uint64_t timeout_ms,
+			       pl_pinged pinged, void *owner);
+void pl_router_ping_cancel(struct pl_ping *ping);
+
+/* Shows every live stream, oldest first. */
+void pl_router_each(struct pl_router *router,
+		    void (*show)(void *owner, const struct pl_stream_info *),
+		    void *owner);
+size_t pl_router_streams(const struct pl_router *router);
+
+/* The configuration was replaced. Streams with a pair that is no longer legal
+ * are closed, the others stay. */
+void pl_router_terms_changed(struct pl_router *router);
+
+/* world->resolver is another one: look-ups under way begin anew with it. The
+ * old one must live until this returns. */
+void pl_router_resolver_changed(struct pl_router *router);
+
+/* Tells every peer system-shutdown and closes; calls back when no stream is
+ * left (at once, but later, where there is none). */
+void pl_router_shutdown(struct pl_router *router, void (*done)(void *owner),
+			void *owner);
+/* Drops every stream without a word; they are gone at the turn's end. */
+void pl_router_drop_all(struct pl_router *router);
+
+#endif

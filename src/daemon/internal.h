@@ -1,0 +1,95 @@
+/*
+ * internal.h: what the files of the daemon room share.
+ *
+ * main.c        arguments
+ * service.c     the rooms put together; signals, reload, drain
+ * site.c        a configuration with its certificates, as the streams see it
+ * control.c     the control socket
+ * json.c        streams and outcomes as JSON
+ * privileges.c  from root to a user
+ */
+#ifndef PARLEY_DAEMON_INTERNAL_H
+#define PARLEY_DAEMON_INTERNAL_H
+
+#include <jansson.h>
+
+#include "parley/conf.h"
+#include "parley/router.h"
+
+/* ----- site.c ----- */
+
+/* A host or component with its certificate; NULL where it has none. */
+struct site_host {
+	const struct pl_conf_host *conf;   /* borrowed from site.conf */
+	struct pl_tls_identity *identity;  /* owned */
+	bool expired, no_client_purpose;
+};
+
+struct pl_site {
+	struct pl_conf *conf;          /* owned reference */
+	struct pl_tls_trust *trust;    /* owned reference */
+	struct site_host *hosts;       /* owned */
+	size_t hosts_count;
+	struct pl_tls_identity *fallback; /* borrowed: of the first host that
+	                                   * has one */
+};
+
+/* Loads certificates and anchors; takes the reference on conf. */
+struct pl_site *site_new(struct pl_conf *conf, time_t now,
+			 struct pl_error *error);
+void site_free(struct pl_site *site);
+/* The look-ups of struct pl_world; `site` is a struct pl_site **. */
+bool site_host(void *site, const char *domain,
+	       struct pl_tls_identity **identity);
+void site_partner(void *site, const char *local, const char *remote,
+		  struct pl_partner_view *view);
+struct pl_world_limits site_limits(const struct pl_site *site);
+
+/* ----- service.c ----- */
+
+struct control;
+
+struct service {
+	struct pl_loop *loop;          /* owned, as all below */
+	struct pl_log *log;
+	struct pl_site *site;
+	struct pl_dialback dialback;
+	struct pl_resolver *resolver;
+	struct pl_world world;
+	struct pl_router *router;
+	struct service_listener *listeners;
+	struct control *control;
+	struct pl_timer *drain;
+	char *path;                    /* of the configuration */
+	bool draining;
+	uint64_t drain_until_ms, started_ms;
+};
+
+/* Runs until it was told to end; returns the exit status. */
+int service_run(const char *path);
+/* Reads the configuration again. False: refused, the old one stays; *notes
+ * holds its faults either way. */
+bool service_reload(struct service *service, struct pl_conf_note **notes);
+
+/* ----- control.c ----- */
+
+struct control *control_new(struct service *service, const char *path,
+			    struct pl_error *error);
+void control_free(struct control *control);
+
+/* ----- json.c ----- */
+
+json_t *json_stream(const struct pl_stream_info *info, uint64_t now_ms);
+json_t *json_record(const struct pl_record *record); /* null for NULL */
+
+/* ----- privileges.c ----- */
+
+/* From root to a user: user, or "parley", or "nobody" where that does not
+ * exist. Keeps only the right to read files, which a reload uses and nothing
+ * else does. No-op for other users. */
+bool privileges_drop(const char *user, char *became, size_t size,
+		     struct pl_error *error);
+/* The right to read files, on for a reload and off behind it. */
+void privileges_reading(bool on);
+
+#endif

@@ -1,0 +1,472 @@
+/* The rooms put together: start, reload, drain. */
+#include "internal.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "parley/sasl.h"
+
+#define DEFAULT_SOCKET "/run/parley/control.sock"
+
+struct service_listener {
+	struct service *service;       /* borrowed */
+	struct pl_listener *listener;  /* owned */
+	char *endpoint;                /* owned */
+	bool direct_tls, wanted;
+	struct service_listener *next; /* in service.listeners */
+};
+
+static struct timeval clock_of(void *owner)
+{
+	return pl_loop_time(owner);
+}
+
+/* ----- listeners ----- */
+
+static void on_accept(void *owner, struct pl_conn *conn)
+{
+	struct service_listener *listener = owner;
+
+	pl_router_accept(listener->service->router, conn,
+			 listener->direct_tls);
+}
+
+static struct service_listener *find_listener(struct service *service,
+					      const struct pl_conf_listen *conf)
+{
+	struct service_listener *l;
+
+	for (l = service->listeners; l != NULL; l = l->next)
+		if (strcmp(l->endpoint, conf->endpoint) == 0)
+			return l;
+	return NULL;
+}
+
+static bool open_listener(struct service *service,
+			  const struct pl_conf_listen *conf,
+			  struct pl_error *error)
+{
+	struct service_listener *l = pl_calloc(1, sizeof *l);
+
+	l->service = service;
+	l->wanted = true;
+	l->direct_tls = conf->direct_tls;
+	l->endpoint = pl_strdup(conf->endpoint);
+	l->listener = pl_listener_new(service->loop, conf->endpoint, on_accept,
+				      l, error);
+	if (l->listener == NULL) {
+		free(l->endpoint);
+		free(l);
+		return pl_error_context(error, "%s:%d", conf->file,
+					conf->line);
+	}
+	l->next = service->listeners;
+	service->listeners = l;
+	pl_log_event(service->log, PL_LOG_INFO, "listening", "%s (%s)",
+		     conf->endpoint, conf->direct_tls ? "direct TLS"
+						      : "STARTTLS");
+	return true;
+}
+
+static void close_listeners(struct service *service, bool unwanted_only)
+{
+	struct service_listener **link = &service->listeners, *l;
+
+	while ((l = *link) != NULL) {
+		if (unwanted_only && l->wanted) {
+			link = &l->next;
+			continue;
+		}
+		*link = l->next;
+		pl_listener_free(l->listener);
+		free(l->endpoint);
+		free(l);
+	}
+}
+
+/* Opens what is new and closes what is gone; false when one cannot be had. */
+static bool set_listeners(struct service *service, struct pl_error *error)
+{
+	const struct pl_conf_listen *conf;
+	struct service_listener *l;
+	bool good = true;
+
+	for (l = service->listeners; l != NULL; l = l->next)
+		l->wanted = false;
+	for (conf = service->site->conf->listens; conf; conf = conf->next) {
+		l = find_listener(service, conf);
+		if (l != NULL) {
+			l->wanted = true;
+			l->direct_tls = conf->direct_tls;
+		} else if (!open_listener(service, conf, error)) {
+			good = false;
+		}
+	}
+	close_listeners(service, true);
+	return good;
+}
+
+/* ----- what configuration makes ----- */
+
+static struct pl_resolver *make_resolver(struct service *service,
+					 const struct pl_conf *conf,
+					 struct pl_error *error)
+{
+	struct pl_dns_settings settings = {
+		.resolv_conf = conf->dns.resolv_conf,
+		.hosts = conf->dns.hosts,
+		.trust_anchor_file = conf->dns.trust_anchor_file,
+		.dane = conf->dns.dane,
+		.allow_loopback = conf->dns.allow_loopback,
+	};
+
+	return pl_resolver_new(pl_loop_base(service->loop), &settings, error);
+}
+
+static bool make_dialback(struct pl_dialback *dialback,
+			  const struct pl_conf *conf, struct pl_error *error)
+{
+	if (conf->dialback_secret == NULL)
+		return pl_dialback_init_random(dialback, error);
+	return pl_dialback_init(dialback, conf->dialback_secret,
+				conf->dialback_secret_length, error);
+}
+
+static struct pl_log_settings log_settings(const struct pl_conf *conf)
+{
+	return (struct pl_log_settings){
+		.level = conf->log.level,
+		.format = conf->log.format,
+		.destination = conf->log.destination,
+	};
+}
+
+static void log_notes(struct service *service,
+		      const struct pl_conf_note *notes)
+{
+	for (; notes != NULL; notes = notes->next)
+		if (notes->severity != PL_INFO)
+			pl_log_event(service->log,
+				     notes->severity == PL_ERROR
+					     ? PL_LOG_ERROR : PL_LOG_WARNING,
+				     "configuration", "%s:%d: %s", notes->file,
+				     notes->line, notes->text);
+}
+
+/* ----- reload ----- */
+
+static bool same_text(const char *a, const char *b)
+{
+	return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
+}
+
+static bool same_dns(const struct pl_conf *a, const struct pl_conf *b)
+{
+	return same_text(a->dns.resolv_conf, b->dns.resolv_conf) &&
+	       same_text(a->dns.hosts, b->dns.hosts) &&
+	       same_text(a->dns.trust_anchor_file, b->dns.trust_anchor_file) &&
+	       a->dns.dane == b->dns.dane &&
+	       a->dns.allow_loopback == b->dns.allow_loopback;
+}
+
+/* A random secret stays for the life of the process: keys that are out must
+ * stay good. */
+static void renew_dialback(struct service *service, const struct pl_conf *conf)
+{
+	struct pl_dialback dialback;
+
+	if (conf->dialback_secret == NULL ||
+	    !make_dialback(&dialback, conf, NULL))
+		return;
+	pl_dialback_finish(&service->dialback);
+	service->dialback = dialback;
+}
+
+static void swap_site(struct service *service, struct pl_site *site,
+		      struct pl_resolver *resolver)
+{
+	struct pl_log_settings settings = log_settings(site->conf);
+	struct pl_error error = { .text = "" };
+
+	site_free(service->site);
+	service->site = site;
+	service->world.trust = site->trust;
+	service->world.limits = site_limits(site);
+	if (resolver != NULL) {
+		/* Queries of the old one must not call back any more. */
+		service->world.resolver = resolver;
+		pl_router_resolver_changed(service->router);
+		pl_resolver_free(service->resolver);
+		service->resolver = resolver;
+	}
+	renew_dialback(service, site->conf);
+	if (!pl_log_reopen(service->log, &settings, &error))
+		pl_log_event(service->log, PL_LOG_WARNING, "log",
+			     "kept as it was: %s", error.text);
+	error.text[0] = '\0';
+	if (!set_listeners(service, &error))
+		pl_log_event(service->log, PL_LOG_ERROR, "listen", "%s",
+			     error.text);
+	pl_router_terms_changed(service->router);
+}
+
+static bool reload(struct service *service, struct pl_conf_note **notes)
+{
+	struct pl_error error = { .text = "" };
+	struct pl_resolver *resolver = NULL;
+	struct pl_site *site;
+	struct pl_conf *conf;
+
+	conf = pl_conf_load(service->path, time(NULL), notes);
+	log_notes(service, *notes);
+	if (conf == NULL)
+		return false;
+	site = site_new(conf, time(NULL), &error);
+	if (site != NULL && !same_dns(conf, service->site->conf)) {
+		resolver = make_resolver(service, conf, &error);
+		if (resolver == NULL) {
+			site_free(site);
+			site = NULL;
+		}
+	}
+	if (site == NULL) {
+		pl_log_event(service->log, PL_LOG_ERROR, "reload", "%s",
+			     error.text);
+		return false;
+	}
+	swap_site(service, site, resolver);
+	return true;
+}
+
+bool service_reload(struct service *service, struct pl_conf_note **notes)
+{
+	bool taken;
+
+	privileges_reading(true);
+	taken = reload(service, notes);
+	privileges_reading(false);
+	pl_log_event(service->log, taken ? PL_LOG_NOTICE : PL_LOG_ERROR,
+		     taken ? "reloaded" : "reload-refused", "%s",
+		     taken ? service->path
+			   : "the configuration has faults; the old one stays");
+	return taken;
+}
+
+/* ----- the end ----- */
+
+/* The tick looks whether the last bytes are out as well. */
+static void on_drained(void *owner)
+{
+	struct service *service = owner;
+
+	pl_timer_set(service->drain, 1);
+}
+
+/* Out of time: what is left is dropped, and gone at the turn's end. */
+static void on_drain_over(struct service *service)
+{
+	if (pl_router_streams(service->router) > 0) {
+		pl_router_drop_all(service->router);
+		pl_timer_set(service->drain, 1);
+		return;
+	}
+	pl_loop_stop(service->loop);
+}
+
+/* Looks ten times a second whether the last connection is gone. */
+static void on_drain_tick(void *owner)
+{
+	struct service *service = owner;
+	uint64_t now = pl_loop_now_ms(service->loop);
+
+	if (now >= service->drain_until_ms) {
+		on_drain_over(service);
+		return;
+	}
+	if (pl_router_streams(service->router) == 0 &&
+	    pl_loop_connections(service->loop) == 0) {
+		pl_loop_stop(service->loop);
+		return;
+	}
+	pl_timer_set(service->drain, 100);
+}
+
+static void drain(struct service *service)
+{
+	if (service->draining) {
+		service->drain_until_ms = 0; /* asked twice: at once */
+		return;
+	}
+	service->draining = true;
+	pl_log_event(service->log, PL_LOG_NOTICE, "stopping",
+		     "telling every peer; at most %d seconds",
+		     service->site->conf->timeouts.drain);
+	close_listeners(service, false);
+	control_free(service->control);
+	service->control = NULL;
+	service->drain_until_ms = pl_loop_now_ms(service->loop) +
+				  service->world.limits.drain_ms;
+	service->drain = pl_timer_new(service->loop, on_drain_tick, service);
+	pl_timer_set(service->drain, 1);
+	pl_router_shutdown(service->router, on_drained, service);
+}
+
+static void on_signal(void *owner, int number)
+{
+	struct service *service = owner;
+
+	if (number == SIGHUP && !service->draining) {
+		struct pl_conf_note *notes = NULL;
+
+		service_reload(service, &notes);
+		pl_conf_notes_free(notes);
+	} else if (number != SIGHUP) {
+		drain(service);
+	}
+}
+
+/* ----- the beginning ----- */
+
+/* Without a control section the default socket is used where its folder can be
+ * made. */
+static void open_control(struct service *service)
+{
+	const char *path = service->site->conf->control_socket;
+	struct pl_error error = { .text = "" };
+
+	if (path == NULL) {
+		path = DEFAULT_SOCKET;
+		if (mkdir("/run/parley", 0750) != 0 && errno != EEXIST) {
+			pl_log_event(service->log, PL_LOG_WARNING, "control",
+				     "no control socket: /run/parley: %s",
+				     strerror(errno));
+			return;
+		}
+	}
+	service->control = control_new(service, path, &error);
+	if (service->control == NULL)
+		pl_log_event(service->log, PL_LOG_WARNING, "control",
+			     "no control socket: %s", error.text);
+}
+
+/* The SASL library looks this machine's name up once: here, where waiting
+ * harms nobody. */
+static bool prepare_sasl(const struct service *service, struct pl_error *error)
+{
+	struct pl_buffer body;
+	bool good;
+
+	if (!pl_sasl_global_init(error))
+		return false;
+	if (service->site->hosts_count == 0)
+		return true;
+	pl_buffer_init(&body, 0);
+	good = pl_sasl_client_start(service->site->hosts[0].conf->name, &body,
+				    error);
+	pl_buffer_finish(&body);
+	return good;
+}
+
+static bool build(struct service *service, struct pl_conf *conf,
+		  struct pl_error *error)
+{
+	struct pl_log_settings settings = log_settings(conf);
+
+	service->loop = pl_loop_new(error);
+	if (service->loop == NULL) {
+		pl_conf_unref(conf);
+		return false;
+	}
+	service->site = site_new(conf, time(NULL), error);
+	if (service->site == NULL)
+		return false;
+	service->log = pl_log_new(&settings, clock_of, service->loop, error);
+	if (service->log == NULL || !prepare_sasl(service, error) ||
+	    !make_dialback(&service->dialback, conf, error))
+		return false;
+	service->resolver = make_resolver(service, conf, error);
+	if (service->resolver == NULL)
+		return false;
+	service->world = (struct pl_world){
+		.loop = service->loop,
+		.log = service->log,
+		.resolver = service->resolver,
+		.dialback = &service->dialback,
+		.trust = service->site->trust,
+		.limits = site_limits(service->site),
+		.site = &service->site,
+		.host = site_host,
+		.partner = site_partner,
+	};
+	service->router = pl_router_new(&service->world);
+	service->started_ms = pl_loop_now_ms(service->loop);
+	return set_listeners(service, error);
+}
+
+static bool go(struct service *service, struct pl_error *error)
+{
+	static const int signals[] = { SIGHUP, SIGTERM, SIGINT };
+	char user[64];
+
+	for (size_t i = 0; i < sizeof signals / sizeof signals[0]; i++)
+		if (!pl_loop_signal(service->loop, signals[i], on_signal,
+				    service))
+			return pl_error_set(error, "signal %d cannot be had",
+					    signals[i]);
+	open_control(service);
+	if (!privileges_drop(service->site->conf->user, user, sizeof user,
+			     error))
+		return false;
+	pl_log_event(service->log, PL_LOG_NOTICE, "started",
+		     "parleyd " PARLEY_VERSION ", %zu hosts%s%s",
+		     service->site->hosts_count, user[0] ? ", user " : "",
+		     user);
+	pl_loop_run(service->loop);
+	pl_log_event(service->log, PL_LOG_NOTICE, "stopped", "%s",
+		     "every stream is closed");
+	return true;
+}
+
+static void take_down(struct service *service)
+{
+	control_free(service->control);
+	close_listeners(service, false);
+	pl_router_free(service->router);
+	if (service->resolver != NULL)
+		pl_resolver_free(service->resolver);
+	pl_timer_free(service->drain);
+	pl_dialback_finish(&service->dialback);
+	site_free(service->site);
+	pl_log_free(service->log);
+	if (service->loop != NULL)
+		pl_loop_free(service->loop);
+	pl_sasl_global_finish();
+	free(service->path);
+}
+
+int service_run(const char *path)
+{
+	struct service service = { .path = pl_strdup(path) };
+	struct pl_conf_note *notes = NULL;
+	struct pl_error error = { .text = "" };
+	struct pl_conf *conf = pl_conf_load(path, time(NULL), &notes);
+	bool good = false;
+
+	if (conf == NULL) {
+		pl_conf_notes_print(notes, stderr, true);
+	} else {
+		good = build(&service, conf, &error);
+		log_notes(&service, notes);
+		good = good && go(&service, &error);
+		if (!good)
+			fprintf(stderr, "parleyd: %s\n", error.text);
+	}
+	pl_conf_notes_free(notes);
+	take_down(&service);
+	return good ? 0 : 1;
+}

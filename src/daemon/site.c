@@ -1,0 +1,186 @@
+/* A configuration with its certificates loaded, as the streams see it. */
+#include "internal.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* A component without a certificate of its own uses that of the first host
+ * whose certificate covers it. */
+static struct pl_tls_identity *covering(const struct pl_site *site,
+					const char *domain)
+{
+	for (size_t i = 0; i < site->hosts_count; i++) {
+		struct site_host *host = &site->hosts[i];
+
+		if (!host->conf->component && host->identity != NULL &&
+		    pl_tls_identity_covers(host->identity, domain))
+			return pl_tls_identity_ref(host->identity);
+	}
+	return NULL;
+}
+
+static bool load_host(struct pl_site *site, struct site_host *host, time_t now,
+		      struct pl_error *error)
+{
+	const struct pl_conf_host *conf = host->conf;
+
+	if (conf->certificate != NULL)
+		host->identity = pl_tls_identity_new(conf->certificate,
+						     conf->private_key, error);
+	if (conf->certificate != NULL && host->identity == NULL)
+		return false;
+	if (host->identity == NULL && conf->component)
+		host->identity = covering(site, conf->name);
+	if (host->identity == NULL)
+		return true;
+	host->expired = pl_tls_identity_not_after(host->identity) < now;
+	host->no_client_purpose = pl_tls_identity_lacks_client(host->identity);
+	if (site->fallback == NULL)
+		site->fallback = host->identity;
+	return true;
+}
+
+struct pl_site *site_new(struct pl_conf *conf, time_t now,
+			 struct pl_error *error)
+{
+	struct pl_site *site = pl_calloc(1, sizeof *site);
+	const struct pl_conf_host *host;
+
+	site->conf = conf;
+	for (host = conf->hosts; host != NULL; host = host->next)
+		site->hosts_count++;
+	site->hosts = pl_calloc(site->hosts_count + 1, sizeof *site->hosts);
+	host = conf->hosts;
+	for (size_t i = 0; i < site->hosts_count; i++, host = host->next)
+		site->hosts[i].conf = host;
+	site->trust = pl_tls_trust_new(conf->ca_file, conf->ca_directory,
+				       error);
+	if (site->trust == NULL) {
+		site_free(site);
+		return NULL;
+	}
+	/* Hosts first: components may lean on them. */
+	for (int component = 0; component <= 1; component++)
+		for (size_t i = 0; i < site->hosts_count; i++)
+			if (site->hosts[i].conf->component == component &&
+			    !load_host(site, &site->hosts[i], now, error)) {
+				site_free(site);
+				return NULL;
+			}
+	return site;
+}
+
+void site_free(struct pl_site *site)
+{
+	if (site == NULL)
+		return;
+	for (size_t i = 0; i < site->hosts_count; i++)
+		pl_tls_identity_unref(site->hosts[i].identity);
+	free(site->hosts);
+	pl_tls_trust_unref(site->trust);
+	pl_conf_unref(site->conf);
+	free(site);
+}
+
+static const struct site_host *find(const struct pl_site *site,
+				    const char *domain)
+{
+	const struct pl_conf_host *conf = pl_conf_host(site->conf, domain);
+
+	for (size_t i = 0; conf != NULL && i < site->hosts_count; i++)
+		if (site->hosts[i].conf == conf)
+			return &site->hosts[i];
+	return NULL;
+}
+
+bool site_host(void *owner, const char *domain,
+	       struct pl_tls_identity **identity)
+{
+	struct pl_site *site = *(struct pl_site **)owner;
+	const struct site_host *host;
+
+	if (domain == NULL) {
+		if (identity != NULL)
+			*identity = site->fallback;
+		return site->fallback != NULL;
+	}
+	host = find(site, domain);
+	if (identity != NULL)
+		*identity = host != NULL ? host->identity : NULL;
+	return host != NULL;
+}
+
+static void describe_rule(const struct pl_conf_partner *partner, char *out,
+			  size_t size)
+{
+	const char *slash = strrchr(partner->file, '/');
+
+	snprintf(out, size, "partner \"%.80s\" (%.40s:%d)", partner->name,
+		 slash != NULL ? slash + 1 : partner->file, partner->line);
+}
+
+void site_partner(void *owner, const char *local, const char *remote,
+		  struct pl_partner_view *view)
+{
+	struct pl_site *site = *(struct pl_site **)owner;
+	const struct site_host *host = local ? find(site, local) : NULL;
+	const struct pl_conf_partner *partner;
+
+	memset(view, 0, sizeof *view);
+	view->terms.own_certificate = host != NULL ? host->identity != NULL
+						   : site->fallback != NULL;
+	if (host != NULL) {
+		view->terms.own_expired = host->expired;
+		view->terms.own_no_client_purpose = host->no_client_purpose;
+	}
+	partner = remote != NULL ? pl_conf_partner(site->conf, remote)
+				 : pl_conf_any_partner(site->conf);
+	view->terms.policy = pl_policy_of_row(PL_POLICY_ROWS);
+	view->connection_limit =
+		(unsigned)site->conf->limits.connections_per_partner;
+	if (partner == NULL)
+		return;
+	view->terms.policy = pl_conf_policy(partner,
+					    view->terms.own_certificate);
+	view->terms.check = partner->check;
+	view->terms.partner_known = true;
+	view->terms.plaintext_retry = partner->plaintext_retry;
+	view->terms.verify_requires_tls = partner->verify_requires_tls;
+	view->row = partner->row;
+	describe_rule(partner, view->rule, sizeof view->rule);
+	view->connection_limit = (unsigned)partner->connection_limit;
+	view->connect_host = partner->connect_host;
+	view->connect_port = partner->connect_port;
+	view->connect_direct_tls = partner->connect_direct_tls;
+	view->multiplex = partner->multiplex;
+	view->wanted_targets = PL_DNS_STARTTLS |
+		(pl_policy_allows(&view->terms.policy,
+				  PL_METHOD_SASL_OVER_TLS) ||
+		 pl_policy_allows(&view->terms.policy, PL_METHOD_TLS_DIALBACK)
+			 ? PL_DNS_DIRECT_TLS : 0);
+}
+
+struct pl_world_limits site_limits(const struct pl_site *site)
+{
+	const struct pl_conf *conf = site->conf;
+
+	return (struct pl_world_limits){
+		.unauthenticated_bytes =
+			(size_t)conf->limits.unauthenticated_bytes,
+		.stanza_bytes = (size_t)conf->limits.stanza_bytes,
+		.output_bytes = (size_t)conf->limits.output_bytes,
+		.queue_bytes = (size_t)conf->limits.queue_bytes,
+		.pairs = 32,
+		.connections = (unsigned)conf->limits.connections,
+		.connections_per_address =
+			(unsigned)conf->limits.connections_per_address,
+		.verify_connections =
+			(unsigned)conf->limits.verify_connections,
+		.dns_ms = (uint64_t)conf->timeouts.dns * 1000,
+		.connect_ms = (uint64_t)conf->timeouts.connect * 1000,
+		.negotiate_ms = (uint64_t)conf->timeouts.negotiate * 1000,
+		.idle_ms = (uint64_t)conf->timeouts.idle * 1000,
+		.drain_ms = (uint64_t)conf->timeouts.drain * 1000,
+	};
+}

@@ -1,0 +1,146 @@
+/*
+ * internal.h: what the files of the router room share.
+ *
+ * router.c    streams and limits, what the owner calls
+ * outgoing.c  one attempt to reach a domain: look-up, targets, retries
+ * route.c     ordered pairs with what waits for them
+ * verify.c    keys of incoming db:result, verified with their authority
+ * host.c      what our hosts answer
+ * ping.c      pings of ours
+ * record.c    outcomes that are kept
+ */
+#ifndef PARLEY_ROUTER_INTERNAL_H
+#define PARLEY_ROUTER_INTERNAL_H
+
+#include <sys/queue.h>
+
+#include "parley/router.h"
+
+enum {
+	ROUTES = 4096,           /* most routes kept */
+	RECORDS = 512,           /* most outcomes kept */
+	PINGS = 64,              /* under way at a time */
+	AUTHORITY_ASKS = 64,     /* keys waiting for one authority */
+	VERIFIES_PER_SOURCE = 16,/* authorities asked for one address */
+	CONNECTIONS_PER_ATTEMPT = 16,
+	ATTEMPT_PAUSE_MS = 1000, /* between attempts of one route */
+	SWEEP_MS = 1000,
+};
+
+struct route;
+struct outgoing;
+struct authority;
+
+/* One stream of ours. */
+struct link {
+	struct pl_router *router;      /* borrowed */
+	struct pl_stream *stream;      /* owned; frees itself */
+	struct outgoing *outgoing;     /* borrowed; NULL once it let go */
+	struct authority *authority;   /* borrowed; verify only */
+	TAILQ_ENTRY(link) entry;       /* in pl_router.links, oldest first */
+};
+
+struct outgoing_events {
+	/* The connection stands: the stream was made. */
+	void (*on_stream)(void *owner, struct pl_stream *stream);
+	/* No target is left, or none was found. code says why; the stage is the
+	 * code's usual one. addr: the last one tried, or NULL. reached: a
+	 * stream was made, and told its own end. */
+	void (*on_failed)(void *owner, enum pl_code code, const char *words,
+			  const char *addr, bool reached);
+};
+
+TAILQ_HEAD(link_list, link);
+TAILQ_HEAD(route_list, route);
+TAILQ_HEAD(authority_list, authority);
+TAILQ_HEAD(ping_list, pl_ping);
+TAILQ_HEAD(record_list, record_entry);
+
+struct pl_router {
+	struct pl_world *world;         /* borrowed */
+	struct link_list links;
+	struct route_list routes;
+	struct authority_list authorities;
+	struct ping_list pings;
+	struct record_list records;
+	unsigned links_count, routes_count, authorities_count, pings_count,
+		records_count;
+	struct pl_timer *sweep;         /* owned */
+	uint64_t last_refused_log_ms;
+	bool draining;
+	void (*drained)(void *owner);
+	void *drained_owner;
+};
+
+/* router.c */
+struct pl_stream *router_dialled(struct pl_router *router,
+				 struct outgoing *outgoing,
+				 struct authority *authority,
+				 const struct pl_stream_initiate *how);
+unsigned router_with_remote(const struct pl_router *router,
+			    const char *remote, const struct pl_stream *but);
+
+/* outgoing.c */
+struct outgoing *outgoing_start(struct pl_router *router, const char *local,
+				const char *remote, struct authority *authority,
+				const struct outgoing_events *events,
+				void *owner);
+/* Goes on another way after its stream ended. False: there is none. */
+bool outgoing_next(struct outgoing *outgoing, enum pl_next next);
+/* The stream that it made is gone. */
+void outgoing_stream_gone(struct outgoing *outgoing);
+/* Cancels what is under way; its stream goes on without it. */
+void outgoing_free(struct outgoing *outgoing);
+void outgoing_look_up_again(struct outgoing *outgoing);
+
+/* route.c */
+/* Sends a stanza written for jabber:server from local to remote. False: it
+ * cannot wait any more, or draining. */
+bool route_send(struct pl_router *router, const char *local,
+		const char *remote, const struct pl_buffer *stanza,
+		bool at_once);
+void route_outcome(struct pl_router *router, struct pl_pair *pair,
+		   const struct pl_outcome *outcome, enum pl_next next);
+void route_pair_gone(struct pl_pair *pair);
+void routes_sweep(struct pl_router *router);
+void routes_stop(struct pl_router *router);
+void routes_free(struct pl_router *router);
+void routes_look_up_again(struct pl_router *router);
+void verify_look_up_again(struct pl_router *router);
+void routes_forgive(struct pl_router *router);
+
+/* verify.c */
+void verify_start(struct pl_router *router, struct pl_stream *stream,
+		  struct pl_pair *pair, const char *id, const char *key);
+bool verify_answered(struct pl_router *router, struct authority *authority,
+		     const char *from, const char *to, const char *id,
+		     enum pl_pair_event_kind kind);
+void verify_ready(struct authority *authority, struct pl_stream *stream);
+void verify_stream_ended(struct authority *authority, enum pl_code code,
+			 enum pl_next next, const char *words);
+void verify_forget_pair(struct pl_router *router, const struct pl_pair *pair);
+void verify_forget_stream(struct pl_router *router,
+			  const struct pl_stream *stream);
+void verify_stop(struct pl_router *router);
+void verify_free_all(struct pl_router *router);
+
+/* host.c */
+void host_take(struct pl_router *router, struct pl_pair *pair,
+	       const struct pl_xml_node *stanza);
+
+/* ping.c */
+/* Is this iq the answer to a ping of ours? Then it is taken. */
+bool ping_take(struct pl_router *router, const struct pl_pair *pair,
+	       const char *id);
+void ping_route_failed(struct pl_router *router, const char *local,
+		       const char *remote, enum pl_code code);
+void pings_free(struct pl_router *router);
+
+/* record.c */
+void record_keep(struct pl_router *router, const struct pl_outcome *outcome);
+const struct pl_record *record_find(const struct pl_router *router,
+				    bool incoming, const char *local,
+				    const char *remote);
+void records_free(struct pl_router *router);
+
+#endif

@@ -1,0 +1,288 @@
+/*
+ * One attempt to reach a domain.
+ *
+ *     look-up -> targets -> dial -> stream
+ *        ^                   |        | ended, and the core allows more:
+ *        |                   +--------+-- next target, or the same target
+ *        +-- (connect: no SRV)            without EXTERNAL, or in clear
+ *
+ * Which of these ways is open is the core's word (enum pl_next); this file
+ * only counts, so that an attempt ends.
+ */
+#include "internal.h"
+
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct outgoing {
+	struct pl_router *router;             /* borrowed */
+	struct authority *authority;          /* borrowed; verify only */
+	const struct outgoing_events *events; /* borrowed */
+	void *owner;
+	char *local, *remote;                 /* owned */
+	struct pl_partner_view partner;
+	struct pl_dns_query *query;           /* under way, or NULL */
+	struct pl_timer *dns_timer;           /* owned */
+	struct pl_dial *dial;                 /* under way, or NULL */
+	struct pl_dns_target *targets;        /* owned, TLSA data too */
+	size_t count, current;
+	unsigned connections;
+	bool tls_given_up, sasl_given_up, reached;
+	struct pl_stream *stream;             /* made by it; NULL once gone */
+	uint64_t began_ms;
+	enum pl_code code;                    /* of the last failure */
+	char words[256], addr[64];
+};
+
+static void forget_stream(struct outgoing *outgoing)
+{
+	struct link *link;
+
+	if (outgoing->stream == NULL)
+		return;
+	link = pl_stream_data(outgoing->stream);
+	link->outgoing = NULL;
+	link->authority = NULL;
+	outgoing->stream = NULL;
+}
+
+static void free_targets(struct outgoing *outgoing)
+{
+	for (size_t i = 0; i < outgoing->count; i++)
+		for (size_t j = 0; j < outgoing->targets[i].tlsa_count; j++)
+			free((void *)outgoing->targets[i].tlsa[j].data);
+	free(outgoing->targets);
+	outgoing->targets = NULL;
+	outgoing->count = 0;
+}
+
+void outgoing_free(struct outgoing *outgoing)
+{
+	if (outgoing == NULL)
+		return;
+	forget_stream(outgoing);
+	if (outgoing->query != NULL)
+		pl_dns_cancel(outgoing->query);
+	if (outgoing->dial != NULL)
+		pl_dial_cancel(outgoing->dial);
+	pl_timer_free(outgoing->dns_timer);
+	free_targets(outgoing);
+	free(outgoing->local);
+	free(outgoing->remote);
+	free(outgoing);
+}
+
+void outgoing_stream_gone(struct outgoing *outgoing)
+{
+	outgoing->stream = NULL;
+}
+
+static void fail(struct outgoing *outgoing, enum pl_code code,
+		 const char *words)
+{
+	outgoing->code = code;
+	snprintf(outgoing->words, sizeof outgoing->words, "%s", words);
+	outgoing->events->on_failed(outgoing->owner, code, outgoing->words,
+				    outgoing->addr[0] ? outgoing->addr : NULL,
+				    outgoing->reached);
+}
+
+/* ----- dialling ----- */
+
+static bool dial_current(struct outgoing *outgoing);
+
+static void on_dialled(void *owner, const struct pl_dial_result *result)
+{
+	struct outgoing *outgoing = owner;
+	const struct pl_dns_target *target =
+		&outgoing->targets[outgoing->current];
+
+	outgoing->dial = NULL;
+	snprintf(outgoing->addr, sizeof outgoing->addr, "%s", result->peer);
+	if (result->conn == NULL) {
+		outgoing->current++;
+		if (!dial_current(outgoing))
+			fail(outgoing, result->code, result->text);
+		return;
+	}
+	outgoing->stream = router_dialled(
+		outgoing->router, outgoing, outgoing->authority,
+		&(struct pl_stream_initiate){
+			.conn = result->conn,
+			.local = outgoing->local,
+			.remote = outgoing->remote,
+			.direct_tls = target->direct_tls,
+			.verify_only = outgoing->authority != NULL,
+			.tls_given_up = outgoing->tls_given_up,
+			.sasl_given_up = outgoing->sasl_given_up,
+			.target = target->srv || target->tlsa_count
+					  ? target : NULL,
+			.began_ms = outgoing->connections == 1
+				? outgoing->began_ms
+				: pl_loop_now_ms(outgoing->router->world->loop),
+		});
+	if (outgoing->stream == NULL) {
+		fail(outgoing, PL_CODE_INTERNAL, "no memory");
+		return;
+	}
+	outgoing->reached = true;
+	outgoing->events->on_stream(outgoing->owner, outgoing->stream);
+}
+
+/* A retry in clear cannot use targets that begin with TLS. */
+static bool usable(const struct outgoing *outgoing,
+		   const struct pl_dns_target *target)
+{
+	return !(outgoing->tls_given_up && target->direct_tls);
+}
+
+static bool dial_current(struct outgoing *outgoing)
+{
+	const struct pl_dns_target *target;
+
+	while (outgoing->current < outgoing->count &&
+	       !usable(outgoing, &outgoing->targets[outgoing->current]))
+		outgoing->current++;
+	if (outgoing->current >= outgoing->count ||
+	    outgoing->connections >= CONNECTIONS_PER_ATTEMPT)
+		return false;
+	outgoing->connections++;
+	target = &outgoing->targets[outgoing->current];
+	outgoing->dial = pl_dial_start(
+		outgoing->router->world->loop, target->addresses,
+		target->addresses_count,
+		outgoing->router->world->limits.connect_ms, on_dialled,
+		outgoing);
+	return outgoing->dial != NULL;
+}
+
+bool outgoing_next(struct outgoing *outgoing, enum pl_next next)
+{
+	forget_stream(outgoing);
+	switch (next) {
+	case PL_NEXT_NONE:
+		return false;
+	case PL_NEXT_TARGET:
+		outgoing->current++;
+		break;
+	case PL_NEXT_WITHOUT_SASL:
+		if (outgoing->sasl_given_up)
+			return false;
+		outgoing->sasl_given_up = true;
+		break;
+	case PL_NEXT_IN_CLEAR:
+		if (outgoing->tls_given_up)
+			return false;
+		outgoing->tls_given_up = true;
+		break;
+	}
+	return dial_current(outgoing);
+}
+
+/* ----- the look-up ----- */
+
+static void keep_targets(struct outgoing *outgoing,
+			 const struct pl_dns_answer *answer)
+{
+	size_t size = sizeof outgoing->targets[0];
+
+	outgoing->targets = pl_calloc(answer->count, size);
+	memcpy(outgoing->targets, answer->targets, answer->count * size);
+	outgoing->count = answer->count;
+	for (size_t i = 0; i < outgoing->count; i++)
+		for (size_t j = 0; j < outgoing->targets[i].tlsa_count; j++) {
+			struct pl_tls_dane *tlsa =
+				&outgoing->targets[i].tlsa[j];
+			unsigned char *data = pl_calloc(1, tlsa->length + 1);
+
+			memcpy(data, tlsa->data, tlsa->length);
+			tlsa->data = data;
+		}
+}
+
+static void on_found(void *owner, const struct pl_dns_answer *answer)
+{
+	struct outgoing *outgoing = owner;
+
+	outgoing->query = NULL;
+	pl_timer_clear(outgoing->dns_timer);
+	if (answer->code != PL_CODE_NONE || answer->count == 0) {
+		fail(outgoing, answer->code != PL_CODE_NONE
+				       ? answer->code : PL_CODE_DNS_NO_ADDRESS,
+		     answer->text);
+		return;
+	}
+	keep_targets(outgoing, answer);
+	if (!dial_current(outgoing))
+		fail(outgoing, PL_CODE_DNS_NO_ADDRESS,
+		     "none of the targets can be used");
+}
+
+static void on_dns_deadline(void *owner)
+{
+	struct outgoing *outgoing = owner;
+
+	if (outgoing->query != NULL)
+		pl_dns_cancel(outgoing->query);
+	outgoing->query = NULL;
+	fail(outgoing, PL_CODE_DNS_RESOLVER_UNREACHABLE,
+	     "no answer within the time limit");
+}
+
+static void look_up(struct outgoing *outgoing)
+{
+	const struct pl_partner_view *partner = &outgoing->partner;
+	struct pl_world *world = outgoing->router->world;
+
+	pl_timer_set(outgoing->dns_timer, world->limits.dns_ms);
+	if (partner->connect_host != NULL)
+		outgoing->query = pl_dns_find_host(
+			world->resolver, partner->connect_host,
+			partner->connect_port, partner->connect_direct_tls,
+			on_found, outgoing);
+	else
+		outgoing->query = pl_dns_find(world->resolver,
+					      outgoing->remote,
+					      partner->wanted_targets,
+					      on_found, outgoing);
+	if (outgoing->query == NULL)
+		pl_timer_set(outgoing->dns_timer, 0); /* tells, but later */
+}
+
+void outgoing_look_up_again(struct outgoing *outgoing)
+{
+	struct pl_world *world = outgoing->router->world;
+
+	if (outgoing->query == NULL)
+		return;
+	pl_dns_cancel(outgoing->query);
+	world->partner(world->site, outgoing->local, outgoing->remote,
+		       &outgoing->partner);
+	look_up(outgoing);
+	outgoing->partner.connect_host = NULL;
+}
+
+struct outgoing *outgoing_start(struct pl_router *router, const char *local,
+				const char *remote, struct authority *authority,
+				const struct outgoing_events *events,
+				void *owner)
+{
+	struct outgoing *outgoing = pl_calloc(1, sizeof *outgoing);
+	struct pl_world *world = router->world;
+
+	outgoing->router = router;
+	outgoing->authority = authority;
+	outgoing->events = events;
+	outgoing->owner = owner;
+	outgoing->local = pl_strdup(local);
+	outgoing->remote = pl_strdup(remote);
+	outgoing->began_ms = pl_loop_now_ms(world->loop);
+	outgoing->dns_timer = pl_timer_new(world->loop, on_dns_deadline,
+					   outgoing);
+	world->partner(world->site, local, remote, &outgoing->partner);
+	look_up(outgoing);
+	outgoing->partner.connect_host = NULL; /* was borrowed for this turn */
+	return outgoing;
+}

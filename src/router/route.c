@@ -1,0 +1,353 @@
+/* Ordered domain pairs with what waits for them: one attempt at a time, and
+ * stanzas in the order in which they came. */
+#include "internal.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct route {
+	struct pl_router *router;    /* borrowed */
+	char *local, *remote;        /* owned */
+	struct pl_pair *pair;        /* borrowed; open or under way, or NULL */
+	struct outgoing *outgoing;   /* owned; NULL: no attempt under way */
+	struct pl_buffer waiting;    /* stanzas, whole */
+	uint64_t attempted_ms;       /* when the last attempt began */
+	uint64_t used_ms;
+	enum pl_code failed;         /* of the last attempt; none if it went */
+	bool over;                   /* the attempt is over: free it */
+	TAILQ_ENTRY(route) entry;    /* in pl_router.routes */
+};
+
+static void free_route(struct route *route)
+{
+	struct pl_router *router = route->router;
+
+	if (route->pair != NULL)
+		route->pair->route = NULL;
+	TAILQ_REMOVE(&router->routes, route, entry);
+	router->routes_count--;
+	outgoing_free(route->outgoing);
+	pl_buffer_finish(&route->waiting);
+	free(route->local);
+	free(route->remote);
+	free(route);
+}
+
+static struct route *find(const struct pl_router *router, const char *local,
+			  const char *remote)
+{
+	struct route *route;
+
+	TAILQ_FOREACH(route, &router->routes, entry)
+		if (strcmp(route->local, local) == 0 &&
+		    strcmp(route->remote, remote) == 0)
+			return route;
+	return NULL;
+}
+
+static struct route *find_or_make(struct pl_router *router, const char *local,
+				  const char *remote)
+{
+	struct route *route = find(router, local, remote);
+
+	if (route != NULL || router->routes_count >= ROUTES)
+		return route;
+	route = pl_calloc(1, sizeof *route);
+	route->router = router;
+	route->local = pl_strdup(local);
+	route->remote = pl_strdup(remote);
+	pl_buffer_init(&route->waiting, router->world->limits.queue_bytes);
+	TAILQ_INSERT_TAIL(&router->routes, route, entry);
+	router->routes_count++;
+	return route;
+}
+
+/* ----- the end of an attempt ----- */
+
+static void attempt_failed(struct route *route, enum pl_code code)
+{
+	route->failed = code;
+	route->pair = NULL;
+	route->over = true; /* freed by the sweep or the next attempt */
+	pl_buffer_consume(&route->waiting, route->waiting.length);
+	pl_buffer_trim(&route->waiting);
+	ping_route_failed(route->router, route->local, route->remote, code);
+}
+
+/* An attempt that never came to a stream: its line is made here. */
+static void tell_unreached(struct route *route, enum pl_code code,
+			   const char *words, const char *addr)
+{
+	struct pl_router *router = route->router;
+	const struct pl_code_entry *entry = pl_code_entry(code);
+	struct pl_partner_view partner;
+	unsigned char id[3];
+	char stream[8];
+	struct pl_outcome outcome = {
+		.stream = stream,
+		.local = route->local,
+		.remote = route->remote,
+		.method = PL_METHOD_NONE,
+		.code = code,
+		.stage = entry->stage,
+		.side = entry->side,
+		.certificate = PL_CERT_NONE,
+		.addr = addr,
+		.words = words,
+	};
+
+	pl_loop_random(router->world->loop, id, sizeof id);
+	snprintf(stream, sizeof stream, "%02x%02x%02x", id[0], id[1], id[2]);
+	router->world->partner(router->world->site, route->local,
+			       route->remote, &partner);
+	outcome.row = partner.row;
+	outcome.policy = partner.terms.policy;
+	outcome.rule = partner.row ? partner.rule : NULL;
+	outcome.ms = pl_loop_now_ms(router->world->loop) - route->attempted_ms;
+	pl_outcome_log(router->world->log, &outcome);
+	record_keep(router, &outcome);
+}
+
+static void on_stream(void *owner, struct pl_stream *stream)
+{
+	struct route *route = owner;
+
+	route->pair = pl_stream_pair(stream, route->local, route->remote);
+	if (route->pair != NULL)
+		route->pair->route = route;
+}
+
+static void on_failed(void *owner, enum pl_code code, const char *words,
+		      const char *addr, bool reached)
+{
+	struct route *route = owner;
+
+	if (!reached)
+		tell_unreached(route, code, words, addr);
+	attempt_failed(route, code);
+}
+
+static const struct outgoing_events outgoing_events = {
+	.on_stream = on_stream,
+	.on_failed = on_failed,
+};
+
+/* ----- the beginning of an attempt ----- */
+
+/* An open stream to the same remote domain can carry this pair as well, where
+ * the partner's setting wants it (XEP-0220 2.6.1: sender multiplexing). */
+static struct pl_pair *join(struct route *route)
+{
+	struct pl_stream_info info;
+	struct link *link;
+
+	TAILQ_FOREACH(link, &route->router->links, entry) {
+		pl_stream_info(link->stream, &info);
+		if (!info.incoming && !info.verify_only && !info.ended &&
+		    info.authenticated &&
+		    strcmp(info.remote, route->remote) == 0)
+			return pl_stream_pair(link->stream, route->local,
+					      route->remote);
+	}
+	return NULL;
+}
+
+static void opened(struct route *route, struct pl_pair *pair)
+{
+	route->pair = pair;
+	pair->route = route;
+	route->failed = PL_CODE_NONE;
+	route->over = true; /* the attempt is done, the stream stays */
+	if (route->waiting.length > 0)
+		pl_stream_send(pair, pl_buffer_bytes(&route->waiting),
+			       route->waiting.length);
+	pl_buffer_consume(&route->waiting, route->waiting.length);
+	pl_buffer_trim(&route->waiting);
+}
+
+/* A pair on a stream that was there already: it may be open, under way, or
+ * have failed at once (then its outcome was told). */
+static void take_pair(struct route *route, struct pl_pair *pair)
+{
+	if (pair->state.phase == PL_PAIR_OPEN) {
+		opened(route, pair);
+	} else if (pair->state.phase < PL_PAIR_OPEN) {
+		route->pair = pair;
+		pair->route = route;
+	}
+}
+
+static void begin(struct route *route)
+{
+	struct pl_router *router = route->router;
+	struct pl_world *world = router->world;
+	struct pl_partner_view partner;
+
+	outgoing_free(route->outgoing);
+	route->outgoing = NULL;
+	route->over = false;
+	route->failed = PL_CODE_NONE;
+	route->attempted_ms = pl_loop_now_ms(world->loop);
+	world->partner(world->site, route->local, route->remote, &partner);
+	if (!partner.terms.partner_known) {
+		tell_unreached(route, PL_CODE_PARTNER_UNKNOWN, NULL, NULL);
+		attempt_failed(route, PL_CODE_PARTNER_UNKNOWN);
+		return;
+	}
+	if (partner.multiplex) {
+		struct pl_pair *pair = join(route);
+
+		if (pair != NULL) {
+			take_pair(route, pair);
+			return;
+		}
+	}
+	if (router_with_remote(router, route->remote, NULL) >=
+	    partner.connection_limit) {
+		tell_unreached(route, PL_CODE_CONNECTION_LIMIT, NULL, NULL);
+		attempt_failed(route, PL_CODE_CONNECTION_LIMIT);
+		return;
+	}
+	route->outgoing = outgoing_start(router, route->local, route->remote,
+					 NULL, &outgoing_events, route);
+}
+
+bool route_send(struct pl_router *router, const char *local,
+		const char *remote, const struct pl_buffer *stanza,
+		bool at_once)
+{
+	uint64_t now = pl_loop_now_ms(router->world->loop);
+	struct route *route;
+
+	if (router->draining)
+		return false;
+	route = find_or_make(router, local, remote);
+	if (route == NULL)
+		return false;
+	route->used_ms = now;
+	if (route->pair != NULL && route->pair->state.phase == PL_PAIR_OPEN)
+		return pl_stream_send(route->pair, pl_buffer_bytes(stanza),
+				      stanza->length);
+	if (route->pair == NULL && (route->outgoing == NULL || route->over)) {
+		if (!at_once && route->failed != PL_CODE_NONE &&
+		    now - route->attempted_ms < ATTEMPT_PAUSE_MS)
+			return false;
+		/* before begin(): it may fail at once, and takes it along */
+		if (!pl_buffer_append(&route->waiting, pl_buffer_bytes(stanza),
+				      stanza->length))
+			return false;
+		begin(route);
+		return true;
+	}
+	return pl_buffer_append(&route->waiting, pl_buffer_bytes(stanza),
+				stanza->length);
+}
+
+/* ----- what became of it ----- */
+
+/* A stream whose pair failed and that carries no other has nothing to do. */
+static void leave_stream(struct pl_pair *pair)
+{
+	struct pl_stream_info info;
+
+	pl_stream_info(pair->stream, &info);
+	for (const struct pl_pair *p = info.pairs; p != NULL; p = p->next)
+		if (p != pair && p->state.phase < PL_PAIR_FAILED)
+			return;
+	pl_stream_idle(pair->stream);
+}
+
+void route_outcome(struct pl_router *router, struct pl_pair *pair,
+		   const struct pl_outcome *outcome, enum pl_next next)
+{
+	struct route *route = pair->route;
+
+	/* The outcome may come before on_stream() has told of the pair. */
+	if (route == NULL)
+		route = find(router, pair->local, pair->remote);
+	if (route == NULL)
+		return;
+	if (outcome->method != PL_METHOD_NONE) {
+		opened(route, pair);
+		return;
+	}
+	pair->route = NULL;
+	route->pair = NULL;
+	if (next != PL_NEXT_NONE && route->outgoing != NULL && !route->over &&
+	    !router->draining && outgoing_next(route->outgoing, next))
+		return;
+	attempt_failed(route, outcome->code);
+	leave_stream(pair);
+}
+
+void route_pair_gone(struct pl_pair *pair)
+{
+	struct route *route = pair->route;
+
+	if (route == NULL)
+		return;
+	pair->route = NULL;
+	if (route->pair == pair)
+		route->pair = NULL;
+}
+
+/* ----- keeping ----- */
+
+void routes_sweep(struct pl_router *router)
+{
+	uint64_t now = pl_loop_now_ms(router->world->loop);
+	struct route *route, *next;
+
+	for (route = TAILQ_FIRST(&router->routes); route != NULL;
+	     route = next) {
+		next = TAILQ_NEXT(route, entry);
+		if (route->over && route->outgoing != NULL) {
+			outgoing_free(route->outgoing);
+			route->outgoing = NULL;
+		}
+		if (route->pair == NULL && route->outgoing == NULL &&
+		    now - route->used_ms > 60000)
+			free_route(route);
+	}
+}
+
+/* After a reload what failed may be tried again at once. */
+void routes_forgive(struct pl_router *router)
+{
+	struct route *route;
+
+	TAILQ_FOREACH(route, &router->routes, entry)
+		route->failed = PL_CODE_NONE;
+}
+
+void routes_look_up_again(struct pl_router *router)
+{
+	struct route *route;
+
+	TAILQ_FOREACH(route, &router->routes, entry)
+		if (route->outgoing != NULL)
+			outgoing_look_up_again(route->outgoing);
+}
+
+/* The daemon drains: attempts that have no stream yet end here. */
+void routes_stop(struct pl_router *router)
+{
+	struct route *route;
+
+	TAILQ_FOREACH(route, &router->routes, entry) {
+		if (route->outgoing == NULL || route->over ||
+		    route->pair != NULL)
+			continue;
+		outgoing_free(route->outgoing);
+		route->outgoing = NULL;
+		tell_unreached(route, PL_CODE_SHUTDOWN, NULL, NULL);
+		attempt_failed(route, PL_CODE_SHUTDOWN);
+	}
+}
+
+void routes_free(struct pl_router *router)
+{
+	while (!TAILQ_EMPTY(&router->routes))
+		free_route(TAILQ_FIRST(&router->routes));
+}

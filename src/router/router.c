@@ -1,0 +1,373 @@
+/* The streams of a loop: taken in, limited, listed, ended. */
+#include "internal.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ----- limits ----- */
+
+unsigned router_with_remote(const struct pl_router *router,
+			    const char *remote, const struct pl_stream *but)
+{
+	struct pl_stream_info info;
+	unsigned count = 0;
+	struct link *link;
+
+	TAILQ_FOREACH(link, &router->links, entry) {
+		if (link->stream == but)
+			continue;
+		pl_stream_info(link->stream, &info);
+		if (!info.ended && !info.verify_only &&
+		    strcmp(info.remote, remote) == 0)
+			count++;
+	}
+	return count;
+}
+
+static unsigned with_address(const struct pl_router *router, const char *group,
+			     bool unauthenticated_only)
+{
+	struct pl_stream_info info;
+	unsigned count = 0;
+	struct link *link;
+
+	TAILQ_FOREACH(link, &router->links, entry) {
+		pl_stream_info(link->stream, &info);
+		if (info.incoming && !info.ended &&
+		    strcmp(info.addr_group, group) == 0 &&
+		    !(unauthenticated_only && info.authenticated))
+			count++;
+	}
+	return count;
+}
+
+/* Drops the oldest unauthenticated connection of the address that has most of
+ * them: a flood pays for itself, and a newcomer gets in. */
+static bool make_room(struct pl_router *router)
+{
+	struct link *link, *victim = NULL;
+	struct pl_stream_info info;
+	unsigned most = 0;
+
+	TAILQ_FOREACH(link, &router->links, entry) {
+		unsigned count;
+
+		pl_stream_info(link->stream, &info);
+		if (!info.incoming || info.authenticated || info.ended)
+			continue;
+		count = with_address(router, info.addr_group, true);
+		if (count > most) {
+			most = count;
+			victim = link;
+		}
+	}
+	if (victim == NULL)
+		return false;
+	pl_stream_drop(victim->stream);
+	return true;
+}
+
+/* Says so once a second at most: a flood must not fill the log. */
+static void refuse(struct pl_router *router, struct pl_conn *conn,
+		   const char *which)
+{
+	uint64_t now = pl_loop_now_ms(router->world->loop);
+
+	if (router->last_refused_log_ms == 0 ||
+	    now - router->last_refused_log_ms >= 1000) {
+		struct pl_log_line line;
+
+		router->last_refused_log_ms = now;
+		pl_log_begin(&line, router->world->log, PL_LOG_WARNING);
+		pl_log_text(&line, "event", "refused");
+		pl_log_text(&line, "code", "connection-limit");
+		pl_log_text(&line, "limit", which);
+		pl_log_text(&line, "addr", pl_conn_peer(conn));
+		pl_log_end(&line);
+	}
+	pl_conn_abort(conn);
+}
+
+/* ----- what streams tell ----- */
+
+static void on_ready(void *owner, struct pl_stream *stream)
+{
+	struct link *link = owner;
+
+	if (link->authority != NULL)
+		verify_ready(link->authority, stream);
+}
+
+static void on_outcome(void *owner, struct pl_stream *stream,
+		       struct pl_pair *pair, const struct pl_outcome *outcome,
+		       enum pl_next next, enum pl_stanza_condition bounce)
+{
+	struct link *link = owner;
+
+	(void)stream;
+	(void)bounce; /* what waits are answers of our hosts: never bounced */
+	record_keep(link->router, outcome);
+	if (pair->state.role == PL_INITIATING)
+		route_outcome(link->router, pair, outcome, next);
+	else
+		verify_forget_pair(link->router, pair);
+}
+
+static void on_pair_gone(void *owner, struct pl_stream *stream,
+			 struct pl_pair *pair)
+{
+	(void)owner;
+	(void)stream;
+	if (pair->state.role == PL_INITIATING)
+		route_pair_gone(pair);
+}
+
+static void on_stanza(void *owner, struct pl_stream *stream,
+		      struct pl_pair *pair, const struct pl_xml_node *stanza)
+{
+	struct link *link = owner;
+
+	(void)stream;
+	host_take(link->router, pair, stanza);
+}
+
+static void on_verify(void *owner, struct pl_stream *stream,
+		      struct pl_pair *pair, const char *id, const char *key)
+{
+	struct link *link = owner;
+
+	verify_start(link->router, stream, pair, id, key);
+}
+
+static bool on_verify_answer(void *owner, struct pl_stream *stream,
+			     const char *from, const char *to, const char *id,
+			     enum pl_pair_event_kind kind)
+{
+	struct link *link = owner;
+
+	(void)stream;
+	return link->authority != NULL &&
+	       verify_answered(link->router, link->authority, from, to, id,
+			       kind);
+}
+
+static bool may_connect(void *owner, struct pl_stream *stream,
+			const char *remote, unsigned limit)
+{
+	struct link *link = owner;
+
+	return router_with_remote(link->router, remote, stream) < limit;
+}
+
+static void tell_drained(void *owner)
+{
+	struct pl_router *router = owner;
+
+	router->drained(router->drained_owner);
+}
+
+static void on_ended(void *owner, struct pl_stream *stream, enum pl_code code,
+		     enum pl_next next, const char *words)
+{
+	struct link *link = owner;
+	struct pl_router *router = link->router;
+
+	verify_forget_stream(router, stream);
+	TAILQ_REMOVE(&router->links, link, entry);
+	router->links_count--;
+	if (link->authority != NULL)
+		verify_stream_ended(link->authority, code, next, words);
+	else if (link->outgoing != NULL)
+		outgoing_stream_gone(link->outgoing);
+	free(link);
+	if (router->draining && router->links_count == 0)
+		pl_loop_defer(router->world->loop, tell_drained, router);
+}
+
+static const struct pl_stream_events stream_events = {
+	.on_ready = on_ready,
+	.on_outcome = on_outcome,
+	.on_pair_gone = on_pair_gone,
+	.on_stanza = on_stanza,
+	.on_verify = on_verify,
+	.on_verify_answer = on_verify_answer,
+	.may_connect = may_connect,
+	.on_ended = on_ended,
+};
+
+/* ----- taking streams in ----- */
+
+static struct link *new_link(struct pl_router *router)
+{
+	struct link *link = pl_calloc(1, sizeof *link);
+
+	link->router = router;
+	return link;
+}
+
+/* The stream may have told its end already: it lives till the turn's end. */
+static struct pl_stream *keep_link(struct link *link, struct pl_stream *stream)
+{
+	if (stream == NULL) {
+		free(link);
+		return NULL;
+	}
+	link->stream = stream;
+	pl_stream_set_data(stream, link);
+	TAILQ_INSERT_TAIL(&link->router->links, link, entry);
+	link->router->links_count++;
+	return stream;
+}
+
+void pl_router_accept(struct pl_router *router, struct pl_conn *conn,
+		      bool direct_tls)
+{
+	const struct pl_world_limits *limits = &router->world->limits;
+	struct link *link;
+
+	if (router->draining) {
+		pl_conn_abort(conn);
+		return;
+	}
+	if (with_address(router, pl_conn_peer_group(conn), false) >=
+	    limits->connections_per_address) {
+		refuse(router, conn, "connections-per-address");
+		return;
+	}
+	if (router->links_count >= limits->connections && !make_room(router)) {
+		refuse(router, conn, "connections");
+		return;
+	}
+	link = new_link(router);
+	keep_link(link, pl_stream_receiving(router->world, &stream_events,
+					    link, conn, direct_tls));
+}
+
+struct pl_stream *router_dialled(struct pl_router *router,
+				 struct outgoing *outgoing,
+				 struct authority *authority,
+				 const struct pl_stream_initiate *how)
+{
+	struct link *link = new_link(router);
+
+	link->outgoing = outgoing;
+	link->authority = authority;
+	return keep_link(link, pl_stream_initiating(router->world,
+						    &stream_events, link,
+						    how));
+}
+
+/* ----- the owner's calls ----- */
+
+/* Closes what carried nothing for the idle time. */
+static void sweep(void *owner)
+{
+	struct pl_router *router = owner;
+	uint64_t now = pl_loop_now_ms(router->world->loop);
+	struct link *link, *next;
+
+	for (link = TAILQ_FIRST(&router->links); link != NULL; link = next) {
+		struct pl_stream_info info;
+
+		next = TAILQ_NEXT(link, entry);
+		pl_stream_info(link->stream, &info);
+		if (!info.ended && info.authenticated &&
+		    now - info.last_ms >= router->world->limits.idle_ms)
+			pl_stream_idle(link->stream);
+	}
+	routes_sweep(router);
+	pl_timer_set(router->sweep, SWEEP_MS);
+}
+
+struct pl_router *pl_router_new(struct pl_world *world)
+{
+	struct pl_router *router = pl_calloc(1, sizeof *router);
+
+	router->world = world;
+	TAILQ_INIT(&router->links);
+	TAILQ_INIT(&router->routes);
+	TAILQ_INIT(&router->authorities);
+	TAILQ_INIT(&router->pings);
+	TAILQ_INIT(&router->records);
+	router->sweep = pl_timer_new(world->loop, sweep, router);
+	pl_timer_set(router->sweep, SWEEP_MS);
+	return router;
+}
+
+void pl_router_free(struct pl_router *router)
+{
+	if (router == NULL)
+		return;
+	assert(TAILQ_EMPTY(&router->links));
+	pings_free(router);
+	routes_free(router);
+	verify_free_all(router);
+	records_free(router);
+	pl_timer_free(router->sweep);
+	free(router);
+}
+
+void pl_router_drop_all(struct pl_router *router)
+{
+	struct link *link, *next;
+
+	for (link = TAILQ_FIRST(&router->links); link != NULL; link = next) {
+		next = TAILQ_NEXT(link, entry);
+		pl_stream_drop(link->stream);
+	}
+}
+
+size_t pl_router_streams(const struct pl_router *router)
+{
+	return router->links_count;
+}
+
+void pl_router_each(struct pl_router *router,
+		    void (*show)(void *owner, const struct pl_stream_info *),
+		    void *owner)
+{
+	struct pl_stream_info info;
+	struct link *link;
+
+	TAILQ_FOREACH(link, &router->links, entry) {
+		pl_stream_info(link->stream, &info);
+		if (!info.ended)
+			show(owner, &info);
+	}
+}
+
+void pl_router_terms_changed(struct pl_router *router)
+{
+	struct link *link, *next;
+
+	for (link = TAILQ_FIRST(&router->links); link != NULL; link = next) {
+		next = TAILQ_NEXT(link, entry);
+		pl_stream_terms_changed(link->stream);
+	}
+	routes_forgive(router);
+}
+
+void pl_router_resolver_changed(struct pl_router *router)
+{
+	routes_look_up_again(router);
+	verify_look_up_again(router);
+}
+
+void pl_router_shutdown(struct pl_router *router, void (*done)(void *owner),
+			void *owner)
+{
+	struct link *link, *next;
+
+	router->draining = true;
+	router->drained = done;
+	router->drained_owner = owner;
+	routes_stop(router);
+	verify_stop(router);
+	for (link = TAILQ_FIRST(&router->links); link != NULL; link = next) {
+		next = TAILQ_NEXT(link, entry);
+		pl_stream_shutdown(link->stream);
+	}
+	if (router->links_count == 0)
+		pl_loop_defer(router->world->loop, tell_drained, router);
+}

@@ -1,0 +1,269 @@
+/* What the core asks for is done here, one short function an action. */
+#include "internal.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ----- deadlines ----- */
+
+/* How long each stage may take; all absolute from the moment of arming, so
+ * that bytes which trickle in extend nothing. A third of the whole each, five
+ * seconds for an unoffered <starttls/>. */
+static uint64_t deadline_ms(const struct pl_stream *stream,
+			    enum pl_deadline deadline)
+{
+	uint64_t whole = stream->world->limits.negotiate_ms;
+
+	switch (deadline) {
+	case PL_DEADLINE_NONE:
+		return 0;
+	case PL_DEADLINE_HANDSHAKE:
+	case PL_DEADLINE_HEADER:
+	case PL_DEADLINE_FEATURES:
+	case PL_DEADLINE_PROCEED:
+	case PL_DEADLINE_SASL:
+		return whole / 3;
+	case PL_DEADLINE_PROCEED_UNOFFERED:
+		return whole / 3 < 5000 ? whole / 3 : 5000;
+	case PL_DEADLINE_RESULT:
+		return whole;
+	case PL_DEADLINE_VERIFY:
+		return whole / 3 * 2;
+	}
+	return whole;
+}
+
+static void arm(struct pl_stream *stream, enum pl_deadline deadline)
+{
+	if (deadline == PL_DEADLINE_NONE)
+		pl_timer_clear(stream->stage_timer);
+	else
+		pl_timer_set(stream->stage_timer,
+			     deadline_ms(stream, deadline));
+}
+
+/* ----- SASL ----- */
+
+/* Nothing learnt before a restart survives it but what the core kept. */
+static void restart(struct pl_stream *stream)
+{
+	stream->restart = true;
+	free(stream->peer_id);
+	stream->peer_id = NULL;
+	stream->id[0] = '\0';
+}
+
+static void tell_sasl(struct pl_stream *stream, enum pl_sasl_result result,
+		      enum pl_sasl_condition condition)
+{
+	struct pl_stream_event event = { .kind = PL_EV_SASL_REJECTED,
+					 .sasl = condition };
+
+	switch (result) {
+	case PL_SASL_ACCEPTED:
+		event.kind = PL_EV_SASL_ACCEPTED;
+		break;
+	case PL_SASL_CONTINUE:
+		event.kind = PL_EV_SASL_CONTINUE;
+		break;
+	case PL_SASL_REJECTED:
+		break;
+	}
+	if (result != PL_SASL_CONTINUE) {
+		pl_sasl_server_free(stream->sasl);
+		stream->sasl = NULL;
+	}
+	stream_event(stream, &event);
+}
+
+/* Gives the body of <auth/> or <response/> to the SASL library. An element
+ * without text is no initial response (RFC 6120 6.4.2). */
+static void step_sasl(struct pl_stream *stream, bool response)
+{
+	enum pl_sasl_condition condition = PL_SASL_NONE;
+	struct pl_error why = { .text = "" };
+	char body[PL_SASL_BODY_LIMIT + 2] = "";
+	enum pl_sasl_result result;
+	size_t length;
+
+	length = pl_xml_text(stream->element, body, sizeof body);
+	if (length >= sizeof body)
+		length = sizeof body - 1; /* too long: the room refuses it */
+	result = pl_sasl_server_step(stream->sasl,
+				     length == 0 && !response ? NULL : body,
+				     length, &condition, &why);
+	if (result == PL_SASL_REJECTED)
+		stream_words(stream, "%s", why.text);
+	tell_sasl(stream, result, condition);
+}
+
+static void start_sasl(struct pl_stream *stream)
+{
+	struct pl_error error = { .text = "" };
+
+	pl_sasl_server_free(stream->sasl);
+	stream->sasl = pl_sasl_server_new(stream->local, stream->remote,
+					  &error);
+	if (stream->sasl == NULL) {
+		stream_words(stream, "%s", error.text);
+		tell_sasl(stream, PL_SASL_REJECTED,
+			  PL_SASL_TEMPORARY_AUTH_FAILURE);
+		return;
+	}
+	step_sasl(stream, false);
+}
+
+static void continue_sasl(struct pl_stream *stream)
+{
+	if (stream->sasl != NULL)
+		step_sasl(stream, true);
+	else
+		tell_sasl(stream, PL_SASL_REJECTED,
+			  PL_SASL_MALFORMED_REQUEST);
+}
+
+/* ----- pairs ----- */
+
+/* A pair may fail, and its failure end the stream: look at the list anew. */
+static void start_waiting_pairs(struct pl_stream *stream)
+{
+	struct pl_pair *pair = stream->pairs, *next;
+
+	for (; pair != NULL && !stream->ended; pair = next) {
+		next = pair->next;
+		if (pair->state.role == PL_INITIATING &&
+		    pair->state.phase == PL_PAIR_AWAIT_STREAM)
+			pair_simple_event(pair, PL_PE_STREAM_READY);
+	}
+}
+
+static void start_pairs(struct pl_stream *stream)
+{
+	start_waiting_pairs(stream);
+	if (!stream->ended && stream->events->on_ready != NULL)
+		stream->events->on_ready(stream->owner, stream);
+}
+
+static void authenticated(struct pl_stream *stream)
+{
+	struct pl_pair *pair = stream->header_pair;
+
+	if (!stream->incoming)
+		pair = pair_find(stream, PL_INITIATING, stream->local,
+				 stream->remote);
+	if (pair != NULL)
+		pair_simple_event(pair, PL_PE_AUTHENTICATED);
+	if (!stream->incoming && !stream->ended)
+		start_pairs(stream);
+}
+
+static void deliver(struct pl_stream *stream)
+{
+	stream_touch(stream);
+	if (stream->stanza_pair != NULL)
+		stream->events->on_stanza(stream->owner, stream,
+					  stream->stanza_pair,
+					  stream->element);
+}
+
+static void ignore(struct pl_stream *stream)
+{
+	dialback_unsolicited(stream, stream->element != NULL
+					     ? stream->element->name : "");
+}
+
+static void raise_limits(struct pl_stream *stream)
+{
+	struct pl_xml_limits limits =
+		pl_xml_limits_after(stream->world->limits.stanza_bytes);
+
+	pl_xml_set_limits(stream->parser, &limits);
+}
+
+/* ----- the end ----- */
+
+static void keep_end(struct pl_stream *stream, const struct pl_step *step)
+{
+	stream->code = step->code;
+	stream->next = step->next;
+	pairs_end(stream, step);
+}
+
+static void close_stream(struct pl_stream *stream)
+{
+	if (stream->conn == NULL)
+		return;
+	stream_flush(stream);
+	if (stream->tls != NULL) {
+		pl_tls_shutdown(stream->tls);
+		stream_flush(stream);
+	}
+	pl_conn_close(stream->conn, STREAM_LINGER_MS);
+	stream->conn = NULL;
+	stream_finish(stream);
+}
+
+static void abort_stream(struct pl_stream *stream)
+{
+	if (stream->conn == NULL)
+		return;
+	pl_conn_abort(stream->conn);
+	stream->conn = NULL;
+	stream_finish(stream);
+}
+
+void stream_carry_out(struct pl_stream *stream, unsigned action,
+		      const struct pl_step *step)
+{
+	if (stream->ended)
+		return;
+	switch ((enum pl_action)action) {
+	case PL_DO_NOTHING: break;
+	case PL_DO_SEND_HEADER: write_header(stream, true); break;
+	case PL_DO_SEND_HEADER_OLD: write_header(stream, false); break;
+	case PL_DO_SEND_FEATURES: write_features(stream, step->features); break;
+	case PL_DO_SEND_STARTTLS:
+		write_text(stream, "<starttls xmlns='" PL_NS_TLS "'/>");
+		break;
+	case PL_DO_SEND_PROCEED:
+		write_text(stream, "<proceed xmlns='" PL_NS_TLS "'/>");
+		break;
+	case PL_DO_SEND_TLS_FAILURE:
+		write_text(stream, "<failure xmlns='" PL_NS_TLS "'/>");
+		break;
+	case PL_DO_START_HANDSHAKE: stream->begin_handshake = true; break;
+	case PL_DO_RESTART: restart(stream); break;
+	case PL_DO_SEND_AUTH: write_auth(stream, false); break;
+	case PL_DO_SEND_RESPONSE: write_auth(stream, true); break;
+	case PL_DO_START_SASL: start_sasl(stream); break;
+	case PL_DO_CONTINUE_SASL: continue_sasl(stream); break;
+	case PL_DO_SEND_CHALLENGE:
+		write_text(stream, "<challenge xmlns='" PL_NS_SASL "'/>");
+		break;
+	case PL_DO_SEND_SUCCESS:
+		write_text(stream, "<success xmlns='" PL_NS_SASL "'/>");
+		break;
+	case PL_DO_SEND_SASL_FAILURE:
+		write_sasl_failure(stream, step->sasl);
+		break;
+	case PL_DO_START_PAIRS: start_pairs(stream); break;
+	case PL_DO_AUTHENTICATED: authenticated(stream); break;
+	case PL_DO_PAIR: dialback_take(stream, stream->element); break;
+	case PL_DO_DELIVER: deliver(stream); break;
+	case PL_DO_IGNORE: ignore(stream); break;
+	case PL_DO_RAISE_LIMITS: raise_limits(stream); break;
+	case PL_DO_ARM: arm(stream, step->deadline); break;
+	case PL_DO_DISARM: arm(stream, PL_DEADLINE_NONE); break;
+	case PL_DO_DISARM_NEGOTIATION:
+		pl_timer_clear(stream->negotiation_timer);
+		break;
+	case PL_DO_END_PAIRS: keep_end(stream, step); break;
+	case PL_DO_SEND_ERROR:
+		write_error(stream, step->condition, step->code);
+		break;
+	case PL_DO_SEND_CLOSE: write_text(stream, "</stream:stream>"); break;
+	case PL_DO_CLOSE: close_stream(stream); break;
+	case PL_DO_ABORT: abort_stream(stream); break;
+	}
+}
