@@ -6,7 +6,7 @@
  * - options are answered here, so that no configuration file is looked for;
  * - a non-empty authorization identity makes the library ask its auxiliary
  *   property plugins for that user: ours knows everyone and nothing. Whether
- *   the identity is allowed is decided afterwards, in server.c;
+ *   the identity is allowed is decided in server.c;
  * - nothing is written to syslog.
  */
 #include "internal.h"
