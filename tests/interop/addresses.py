@@ -210,12 +210,8 @@ def dial_out(tap, ours, wire):
 def refused_addresses(tap, lab):
     """Loopback addresses for remote domains are refused unless allowed."""
     strict = Parleyd(lab, "strict", {OURS: "valid"}, [partner("*", ROWS[7])],
-                     address="127.0.0.2", more="", dns="")
-    strict.stop()
-    text = strict.configuration().replace("allow-loopback = yes", "allow-loopback = no")
-    strict.configuration = lambda: text
-    strict.write()
-    strict.start()
+                     address="127.0.0.2", start=False)
+    restart(strict, "allow-loopback = yes", "allow-loopback = no")
     status, _ = strict.ping(OURS, "srv.example", timeout=4)
     lines = strict.outcomes(direction="out", remote="srv.example")
     tap.case(status == 3 and lines and lines[-1].get("stage") == "dns",
@@ -232,15 +228,22 @@ def no_resolver(tap, lab):
         file.write("nameserver 127.0.0.99\n")
     lost = Parleyd(lab, "lost", {OURS: "valid"}, [partner("*", ROWS[7])], address="127.0.0.3",
                    start=False)
-    text = lost.configuration().replace("/etc/resolv.conf", path)
-    lost.configuration = lambda: text
-    lost.write()
-    lost.start()
+    restart(lost, "/etc/resolv.conf", path)
     status, _ = lost.ping(OURS, "srv.example", timeout=8)
     lines = lost.outcomes(direction="out", remote="srv.example")
     tap.case(status == 3 and lines and lines[-1].get("code") == "dns-resolver-unreachable",
              "a dead resolver is named", "status %d" % status, *map(outcome.line, lines))
     lost.stop()
+    tap.case(not lost.findings(), "no finding", *lost.findings())
+
+
+def restart(instance, old, new):
+    """Start an instance with one thing changed in its configuration."""
+    text = instance.configuration()
+    assert old in text, old
+    instance.whole = text.replace(old, new)
+    instance.write()
+    instance.start()
 
 
 def dial_in(tap, lab, ours):
