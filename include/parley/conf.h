@@ -28,10 +28,11 @@
 /* A fault or warning; in the order of the file. */
 struct pl_conf_note {
 	enum pl_severity severity;
-	char *file;      /* owned; as named on the command line or in include() */
+	char *file;      /* owned; as named on the command line, or that one's
+	                  * folder and what include() names */
 	int line;
 	char *text;      /* owned; "partner "x": row 6 is not valid: ..." */
-	char *partner;   /* owned; NULL unless it is about a partner */
+	char *partner;   /* owned, normal form; NULL unless it is about one */
 	int row;         /* 0 unless it is about a row */
 	struct pl_conf_note *next;
 };
@@ -121,9 +122,13 @@ struct pl_conf {
  */
 struct pl_conf *pl_conf_load(const char *path, time_t now,
 			     struct pl_conf_note **notes);
+/* As pl_conf_load, but gives a faulty configuration too, as far as it could be
+ * understood; *sound says whether it may be used. For showing only. */
+struct pl_conf *pl_conf_read(const char *path, time_t now,
+			     struct pl_conf_note **notes, bool *sound);
 void pl_conf_notes_free(struct pl_conf_note *notes);
 /* Prints "FILE:LINE: text" (warnings with "warning: " before the text) to a
- * stream, faults only or everything. */
+ * stream, faults only or warnings too; never what is PL_INFO. */
 void pl_conf_notes_print(const struct pl_conf_note *notes, FILE *out,
 			 bool warnings_too);
 

@@ -587,10 +587,13 @@ char *pl_outcome_why(const struct pl_outcome *outcome, char *out, size_t size)
 	const struct sentence *s = &sentences[outcome->code];
 	struct text text = { out, size, 0 };
 	const char *quote = s->plain_words ? "" : "\"";
+	const char *template = outcome->incoming && s->in != NULL ? s->in
+			     : s->out;
 
 	*out = '\0';
-	expand(&text, outcome,
-	       outcome->incoming && s->in != NULL ? s->in : s->out);
+	/* a code that is newer than these sentences has its general one */
+	expand(&text, outcome, template != NULL ? template
+	       : pl_code_entry(outcome->code)->meaning);
 	if (outcome->words != NULL && *outcome->words != '\0') {
 		add(&text, ": ");
 		add(&text, quote);
@@ -605,9 +608,12 @@ char *pl_outcome_fix(const struct pl_outcome *outcome, char *out, size_t size)
 	const struct sentence *s = &sentences[outcome->code];
 	struct text text = { out, size, 0 };
 
+	const char *template = outcome->incoming && s->fix_in != NULL
+			     ? s->fix_in : s->fix;
+
 	*out = '\0';
-	expand(&text, outcome,
-	       outcome->incoming && s->fix_in != NULL ? s->fix_in : s->fix);
+	expand(&text, outcome, template != NULL ? template
+	       : pl_code_entry(outcome->code)->first_step);
 	return out;
 }
 
