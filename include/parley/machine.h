@@ -89,6 +89,7 @@ struct pl_stream_state {
 	bool authenticated;    /* SASL succeeded */
 	bool version_1;        /* the peer's header says 1.0 or more */
 	bool declares_dialback;/* the peer's header declares xmlns:db */
+	bool has_id;           /* initiating: the peer's header carries an id */
 	bool starttls_unoffered; /* we tried <starttls/> without an offer */
 	bool verify_served;    /* a db:verify was answered on it */
 	bool dialback_seen;    /* a db:result request was seen on it */
@@ -214,6 +215,10 @@ struct pl_stream_event {
 	enum pl_addressing addressing;
 	enum pl_fault fault;
 	enum pl_code code;              /* PL_EV_PAIR_INVALID */
+	bool pairs_pending;  /* receiving, PL_EV_STARTTLS and PL_EV_AUTH: a
+	                      * pair of this stream is in PL_PAIR_AWAIT_VERIFY,
+	                      * so its answer must not fall into a handshake or
+	                      * before a new header */
 };
 
 /* What the shell does next, in order. */

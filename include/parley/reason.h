@@ -78,6 +78,7 @@ enum pl_code {
 	PL_CODE_PEER_REQUIRES_TLS,
 	PL_CODE_PEER_STREAM_ERROR,
 	PL_CODE_PLAINTEXT_BEHIND_STARTTLS,
+	PL_CODE_PROTOCOL_VIOLATION,
 	PL_CODE_RESTRICTED_XML,
 	PL_CODE_ROW_NOT_VALID,
 	PL_CODE_SASL_NOT_OFFERED,
@@ -140,7 +141,8 @@ enum pl_certificate {
 /* "none", "valid", "invalid:expired" ... as the outcome line has it. */
 const char *pl_certificate_name(enum pl_certificate verdict);
 
-/* The code that a bad (or missing) certificate of the peer fails with. */
+/* The code that a bad (or missing) certificate of the peer fails with;
+ * PL_CODE_NONE for a valid one. */
 enum pl_code pl_certificate_code(enum pl_certificate verdict);
 
 /* Stream error conditions (RFC 6120 4.9.3; obsolete names are read as their

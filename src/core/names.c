@@ -1,0 +1,155 @@
+/* The machines' enums as traces and logs write them. */
+#include "parley/machine.h"
+
+#define COUNT(array) (sizeof(array) / sizeof(array)[0])
+
+static const char *const phases[] = {
+	[PL_IDLE] = "idle",
+	[PL_AWAIT_HANDSHAKE] = "await-handshake",
+	[PL_AWAIT_HEADER] = "await-header",
+	[PL_AWAIT_FEATURES] = "await-features",
+	[PL_AWAIT_PROCEED] = "await-proceed",
+	[PL_AWAIT_SASL] = "await-sasl",
+	[PL_AWAIT_CHOICE] = "await-choice",
+	[PL_AWAIT_RESPONSE] = "await-response",
+	[PL_AWAIT_ACCEPTANCE] = "await-acceptance",
+	[PL_AWAIT_PAIRS] = "await-pairs",
+	[PL_OPEN] = "open",
+	[PL_ENDED] = "ended",
+};
+
+static const char *const events[] = {
+	[PL_EV_STARTED] = "started",
+	[PL_EV_HANDSHAKE_DONE] = "handshake-done",
+	[PL_EV_HANDSHAKE_FAILED] = "handshake-failed",
+	[PL_EV_HEADER] = "header",
+	[PL_EV_FEATURES] = "features",
+	[PL_EV_STARTTLS] = "starttls",
+	[PL_EV_PROCEED] = "proceed",
+	[PL_EV_STARTTLS_FAILURE] = "starttls-failure",
+	[PL_EV_AUTH] = "auth",
+	[PL_EV_CHALLENGE] = "challenge",
+	[PL_EV_RESPONSE] = "response",
+	[PL_EV_SASL_ABORT] = "sasl-abort",
+	[PL_EV_SASL_SUCCESS] = "sasl-success",
+	[PL_EV_SASL_FAILURE] = "sasl-failure",
+	[PL_EV_SASL_ACCEPTED] = "sasl-accepted",
+	[PL_EV_SASL_CONTINUE] = "sasl-continue",
+	[PL_EV_SASL_REJECTED] = "sasl-rejected",
+	[PL_EV_DIALBACK] = "dialback",
+	[PL_EV_STANZA] = "stanza",
+	[PL_EV_UNEXPECTED] = "unexpected",
+	[PL_EV_FAULT] = "fault",
+	[PL_EV_BYTES_BEHIND] = "bytes-behind",
+	[PL_EV_STREAM_ERROR] = "stream-error",
+	[PL_EV_CLOSED] = "closed",
+	[PL_EV_DISCONNECTED] = "disconnected",
+	[PL_EV_OVERFLOW] = "overflow",
+	[PL_EV_DEADLINE] = "deadline",
+	[PL_EV_NEGOTIATION_DEADLINE] = "negotiation-deadline",
+	[PL_EV_IDLE] = "idle",
+	[PL_EV_PAIR_OPENED] = "pair-opened",
+	[PL_EV_PAIR_INVALID] = "pair-invalid",
+	[PL_EV_TERMS_CHANGED] = "terms-changed",
+	[PL_EV_SHUTDOWN] = "shutdown",
+};
+
+static const char *const pair_phases[] = {
+	[PL_PAIR_AWAIT_STREAM] = "await-stream",
+	[PL_PAIR_AWAIT_RESULT] = "await-result",
+	[PL_PAIR_AWAIT_REQUEST] = "await-request",
+	[PL_PAIR_AWAIT_VERIFY] = "await-verify",
+	[PL_PAIR_OPEN] = "open",
+	[PL_PAIR_FAILED] = "failed",
+	[PL_PAIR_GONE] = "gone",
+};
+
+static const char *const pair_events[] = {
+	[PL_PE_STREAM_READY] = "stream-ready",
+	[PL_PE_AUTHENTICATED] = "authenticated",
+	[PL_PE_RESULT_REQUEST] = "result-request",
+	[PL_PE_RESULT_VALID] = "result-valid",
+	[PL_PE_RESULT_INVALID] = "result-invalid",
+	[PL_PE_RESULT_ERROR] = "result-error",
+	[PL_PE_VERIFY_VALID] = "verify-valid",
+	[PL_PE_VERIFY_INVALID] = "verify-invalid",
+	[PL_PE_VERIFY_ERROR] = "verify-error",
+	[PL_PE_VERIFY_UNREACHABLE] = "verify-unreachable",
+	[PL_PE_VERIFY_UNKNOWN_DOMAIN] = "verify-unknown-domain",
+	[PL_PE_VERIFY_LOST] = "verify-lost",
+	[PL_PE_DEADLINE] = "deadline",
+	[PL_PE_STREAM_ENDED] = "stream-ended",
+};
+
+static const char *const actions[] = {
+	[PL_DO_NOTHING] = "nothing",
+	[PL_DO_SEND_HEADER] = "send-header",
+	[PL_DO_SEND_HEADER_OLD] = "send-header-old",
+	[PL_DO_SEND_FEATURES] = "send-features",
+	[PL_DO_SEND_STARTTLS] = "send-starttls",
+	[PL_DO_SEND_PROCEED] = "send-proceed",
+	[PL_DO_SEND_TLS_FAILURE] = "send-tls-failure",
+	[PL_DO_START_HANDSHAKE] = "start-handshake",
+	[PL_DO_RESTART] = "restart",
+	[PL_DO_SEND_AUTH] = "send-auth",
+	[PL_DO_SEND_RESPONSE] = "send-response",
+	[PL_DO_START_SASL] = "start-sasl",
+	[PL_DO_CONTINUE_SASL] = "continue-sasl",
+	[PL_DO_SEND_CHALLENGE] = "send-challenge",
+	[PL_DO_SEND_SUCCESS] = "send-success",
+	[PL_DO_SEND_SASL_FAILURE] = "send-sasl-failure",
+	[PL_DO_START_PAIRS] = "start-pairs",
+	[PL_DO_AUTHENTICATED] = "authenticated",
+	[PL_DO_PAIR] = "pair",
+	[PL_DO_DELIVER] = "deliver",
+	[PL_DO_IGNORE] = "ignore",
+	[PL_DO_RAISE_LIMITS] = "raise-limits",
+	[PL_DO_ARM] = "arm",
+	[PL_DO_DISARM] = "disarm",
+	[PL_DO_DISARM_NEGOTIATION] = "disarm-negotiation",
+	[PL_DO_END_PAIRS] = "end-pairs",
+	[PL_DO_SEND_ERROR] = "send-error",
+	[PL_DO_SEND_CLOSE] = "send-close",
+	[PL_DO_CLOSE] = "close",
+	[PL_DO_ABORT] = "abort",
+	[PL_DO_SEND_RESULT] = "send-result",
+	[PL_DO_START_VERIFY] = "start-verify",
+	[PL_DO_SEND_VALID] = "send-valid",
+	[PL_DO_SEND_INVALID] = "send-invalid",
+	[PL_DO_SEND_RESULT_ERROR] = "send-result-error",
+	[PL_DO_OPEN_PAIR] = "open-pair",
+	[PL_DO_FAIL_PAIR] = "fail-pair",
+	[PL_DO_GONE_PAIR] = "gone-pair",
+	[PL_DO_END_STREAM] = "end-stream",
+	[PL_DO_UNSOLICITED] = "unsolicited",
+};
+
+static const char *name(const char *const *names, size_t count, size_t i)
+{
+	return i < count && names[i] ? names[i] : "unknown";
+}
+
+const char *pl_phase_name(enum pl_stream_phase phase)
+{
+	return name(phases, COUNT(phases), phase);
+}
+
+const char *pl_event_name(enum pl_stream_event_kind kind)
+{
+	return name(events, COUNT(events), kind);
+}
+
+const char *pl_pair_phase_name(enum pl_pair_phase phase)
+{
+	return name(pair_phases, COUNT(pair_phases), phase);
+}
+
+const char *pl_pair_event_name(enum pl_pair_event_kind kind)
+{
+	return name(pair_events, COUNT(pair_events), kind);
+}
+
+const char *pl_action_name(unsigned action)
+{
+	return name(actions, COUNT(actions), action);
+}
