@@ -541,6 +541,13 @@ void pl_pair_step(const struct pl_terms *terms, struct pl_pair_state *state,
 	}
 }
 
+bool pl_pair_still_legal(const struct pl_terms *terms,
+			 const struct pl_pair_state *state)
+{
+	return terms->partner_known &&
+	       pl_policy_allows(&terms->policy, state->method);
+}
+
 /* --------------------------------------------------------- authority */
 
 enum pl_verify_answer

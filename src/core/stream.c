@@ -163,7 +163,6 @@ void pl_moment_under_tls(struct pl_moment *m)
 	m->state->encrypted = true;
 	m->state->certificate = (uint8_t)m->event->certificate;
 	m->state->sasl_failures = 0;
-	m->state->dialback_seen = false;
 	pl_moment_restart(m);
 }
 
