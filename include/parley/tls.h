@@ -115,12 +115,14 @@ enum pl_tls_status {
 
 /* Begins the handshake (the initiating side then has bytes to drain). */
 enum pl_tls_status pl_tls_start(struct pl_tls *tls);
-/* Takes ciphertext. All decrypted bytes are delivered before PEER_DONE or
- * FAILED is acted on: read them first. */
+/* Takes ciphertext. Once READY, read until 0 after each feed, and only then look
+ * at pl_tls_status: data comes before the PEER_DONE or FAILED behind it. What
+ * came along with the end of the handshake is met by that reading, too. */
 enum pl_tls_status pl_tls_feed(struct pl_tls *tls, const void *bytes,
 			       size_t length);
 enum pl_tls_status pl_tls_status(const struct pl_tls *tls);
-/* Plaintext that arrived: returns bytes put into out (0: none now). */
+/* Plaintext that arrived: returns bytes put into out (0: none now; the status
+ * may then have changed). */
 size_t pl_tls_read(struct pl_tls *tls, void *out, size_t size);
 /* Encrypts; false when not READY or on a fault. */
 bool pl_tls_write(struct pl_tls *tls, const void *bytes, size_t length);
