@@ -22,6 +22,8 @@ struct sentence {
 	const char *in;  /* the peer dialled; NULL: as out */
 	const char *fix;
 	const char *fix_in; /* NULL: as fix */
+	const char *told;   /* as `in`, where the peer gave up with words of its
+	                     * own; NULL: no difference */
 	bool plain_words;   /* the words are ours or the system's: no quotes */
 };
 
@@ -149,9 +151,10 @@ static const struct sentence sentences[PL_CODES] = {
 	},
 	[PL_CODE_DIALBACK_NOT_ALLOWED] = {
 		"dialback with $R $X is not allowed by $P, which needs $M",
-		"$R sent db:result $X; $P needs $M",
+		"$R relies on dialback $X; $P needs $M",
 		"on our side set dialback = yes for $R, or ask its "
 		"administrator to use SASL EXTERNAL",
+		.told = "$R gave up $X; $P needs $M",
 	},
 	[PL_CODE_DIALBACK_NOT_OFFERED] = {
 		"$R offers no dialback $X, and nothing else is left of what $P "
@@ -272,7 +275,8 @@ static const struct sentence sentences[PL_CODES] = {
 	},
 	[PL_CODE_TLS_FAILED] = {
 		"the TLS handshake with $R failed",
-		.fix = "see the words of the TLS library; ask the "
+		"TLS with $R failed at stage $S",
+		"see the words of the TLS library; ask the "
 		       "administrator of $R to look into the server's log",
 		.plain_words = true,
 	},
@@ -281,6 +285,7 @@ static const struct sentence sentences[PL_CODES] = {
 		"$R sent db:result in clear; $P needs $M",
 		"ask the administrator of $R to enable TLS for "
 		"server-to-server connections",
+		.told = "$R gave up in clear; $P needs $M",
 	},
 	[PL_CODE_TLS_NOT_SPOKEN] = {
 		"$A does not speak TLS from the first byte",
@@ -401,6 +406,11 @@ static const struct sentence sentences[PL_CODES] = {
 		"$R ended the stream",
 		.fix = "act on the condition that $R named; ask its "
 		       "administrator where it is not clear",
+	},
+	[PL_CODE_PROTOCOL_VIOLATION] = {
+		"$R sent what may not come at stage $S",
+		.fix = "report it to the administrator of $R with the trace",
+		.plain_words = true,
 	},
 	[PL_CODE_RESTRICTED_XML] = {
 		"$R sent a DTD, comment, processing instruction or entity, "
@@ -582,19 +592,40 @@ static void expand(struct text *text, const struct pl_outcome *o,
 	}
 }
 
+static bool has_words(const struct pl_outcome *o)
+{
+	return o->words != NULL && *o->words != '\0';
+}
+
+/* A code that is newer than these sentences has its general meaning. */
+static const char *sentence_of(const struct pl_outcome *o)
+{
+	const struct sentence *s = &sentences[o->code];
+
+	if (o->incoming && s->told != NULL && has_words(o))
+		return s->told;
+	if (o->incoming && s->in != NULL)
+		return s->in;
+	return s->out != NULL ? s->out : pl_code_entry(o->code)->meaning;
+}
+
+static const char *fix_of(const struct pl_outcome *o)
+{
+	const struct sentence *s = &sentences[o->code];
+
+	if (o->incoming && s->fix_in != NULL)
+		return s->fix_in;
+	return s->fix != NULL ? s->fix : pl_code_entry(o->code)->first_step;
+}
+
 char *pl_outcome_why(const struct pl_outcome *outcome, char *out, size_t size)
 {
-	const struct sentence *s = &sentences[outcome->code];
 	struct text text = { out, size, 0 };
-	const char *quote = s->plain_words ? "" : "\"";
-	const char *template = outcome->incoming && s->in != NULL ? s->in
-			     : s->out;
+	const char *quote = sentences[outcome->code].plain_words ? "" : "\"";
 
 	*out = '\0';
-	/* a code that is newer than these sentences has its general one */
-	expand(&text, outcome, template != NULL ? template
-	       : pl_code_entry(outcome->code)->meaning);
-	if (outcome->words != NULL && *outcome->words != '\0') {
+	expand(&text, outcome, sentence_of(outcome));
+	if (has_words(outcome)) {
 		add(&text, ": ");
 		add(&text, quote);
 		add_foreign(&text, outcome->words);
@@ -605,15 +636,10 @@ char *pl_outcome_why(const struct pl_outcome *outcome, char *out, size_t size)
 
 char *pl_outcome_fix(const struct pl_outcome *outcome, char *out, size_t size)
 {
-	const struct sentence *s = &sentences[outcome->code];
 	struct text text = { out, size, 0 };
 
-	const char *template = outcome->incoming && s->fix_in != NULL
-			     ? s->fix_in : s->fix;
-
 	*out = '\0';
-	expand(&text, outcome, template != NULL ? template
-	       : pl_code_entry(outcome->code)->first_step);
+	expand(&text, outcome, fix_of(outcome));
 	return out;
 }
 
