@@ -40,7 +40,10 @@ struct cli_verb {
 
 int verb_check(int argc, char **argv);
 int verb_explain(int argc, char **argv);
+int verb_ping(int argc, char **argv);
 int verb_policy(int argc, char **argv);
+int verb_reload(int argc, char **argv);
+int verb_streams(int argc, char **argv);
 
 /* ----- text.c ----- */
 

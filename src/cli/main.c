@@ -14,6 +14,9 @@ static const struct cli_verb verbs[] = {
 	  verb_check },
 	{ "explain", "what a code of the log means, and what to do first",
 	  verb_explain },
+	{ "ping", "have the running parleyd ping a remote domain", verb_ping },
+	{ "streams", "list the streams of the running parleyd", verb_streams },
+	{ "reload", "have it read its configuration again", verb_reload },
 };
 enum { VERBS = sizeof verbs / sizeof verbs[0] };
 

@@ -288,12 +288,23 @@ static bool simple_kind(const struct pl_xml_node *element,
 	return false;
 }
 
+/* An answer of an authority must not fall into a handshake, or in front of a
+ * new header. */
+static bool pairs_pending(const struct pl_stream *stream)
+{
+	for (const struct pl_pair *p = stream->pairs; p != NULL; p = p->next)
+		if (p->state.phase == PL_PAIR_AWAIT_VERIFY)
+			return true;
+	return false;
+}
+
 static void on_auth(struct pl_stream *stream, const struct pl_xml_node *auth)
 {
 	const char *mechanism = pl_xml_attribute(auth, "mechanism");
 
 	stream_event(stream, &(struct pl_stream_event){
 		.kind = PL_EV_AUTH,
+		.pairs_pending = pairs_pending(stream),
 		.flag = mechanism != NULL &&
 			strcmp(mechanism, "EXTERNAL") == 0 });
 }
@@ -321,6 +332,7 @@ static void tell_element(struct pl_stream *stream,
 		stream_event(stream, &event);
 	} else {
 		simple_kind(element, &event.kind);
+		event.pairs_pending = pairs_pending(stream);
 		stream_event(stream, &event);
 	}
 }
