@@ -109,6 +109,12 @@ static enum pl_pair_event_kind kind_of_failure(enum pl_code code)
 		return PL_PE_VERIFY_UNKNOWN_DOMAIN;
 	if (code == PL_CODE_HOST_UNKNOWN)
 		return PL_PE_VERIFY_ERROR;
+	/* TCP stood, and then there was silence (XEP-0220 2.5). */
+	if (code == PL_CODE_HEADER_TIMEOUT ||
+	    code == PL_CODE_FEATURES_TIMEOUT ||
+	    code == PL_CODE_NEGOTIATION_TIMEOUT ||
+	    code == PL_CODE_PEER_CLOSED)
+		return PL_PE_VERIFY_LOST;
 	return PL_PE_VERIFY_UNREACHABLE;
 }
 
