@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -372,11 +373,23 @@ static bool prepare_sasl(const struct service *service, struct pl_error *error)
 	return good;
 }
 
+/* Each connection costs a descriptor: as many as the system lets us have. */
+static void raise_descriptor_limit(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+		return;
+	limit.rlim_cur = limit.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 static bool build(struct service *service, struct pl_conf *conf,
 		  struct pl_error *error)
 {
 	struct pl_log_settings settings = log_settings(conf);
 
+	raise_descriptor_limit();
 	service->loop = pl_loop_new(error);
 	if (service->loop == NULL) {
 		pl_conf_unref(conf);

@@ -25,6 +25,7 @@ enum {
 	CONNECTIONS_PER_ATTEMPT = 16,
 	ATTEMPT_PAUSE_MS = 1000, /* between attempts of one route */
 	SWEEP_MS = 1000,
+	CANDIDATES = 32,         /* for making room */
 };
 
 struct route;

@@ -43,12 +43,13 @@ static unsigned with_address(const struct pl_router *router, const char *group,
 }
 
 /* Drops the oldest unauthenticated connection of the address that has most of
- * them: a flood pays for itself, and a newcomer gets in. */
+ * them: a flood pays for itself, and a newcomer gets in. Only the oldest few
+ * are looked at, so that a flood does not pay in our time either. */
 static bool make_room(struct pl_router *router)
 {
 	struct link *link, *victim = NULL;
 	struct pl_stream_info info;
-	unsigned most = 0;
+	unsigned most = 0, looked_at = 0;
 
 	TAILQ_FOREACH(link, &router->links, entry) {
 		unsigned count;
@@ -56,6 +57,8 @@ static bool make_room(struct pl_router *router)
 		pl_stream_info(link->stream, &info);
 		if (!info.incoming || info.authenticated || info.ended)
 			continue;
+		if (++looked_at > CANDIDATES)
+			break;
 		count = with_address(router, info.addr_group, true);
 		if (count > most) {
 			most = count;

@@ -137,9 +137,30 @@ static void release(struct pl_stream *stream)
 	free(stream);
 }
 
+/* Outcomes are lines of their own: this tells of the connection. */
+static void log_end(const struct pl_stream *stream)
+{
+	struct pl_log_line line;
+
+	pl_log_begin(&line, stream->world->log, PL_LOG_INFO);
+	pl_log_text(&line, "stream", stream->log_id);
+	pl_log_text(&line, "dir", stream->incoming ? "in" : "out");
+	pl_log_text(&line, "local", stream->local);
+	pl_log_text(&line, "remote", stream->remote);
+	pl_log_text(&line, "event",
+		    stream->verify_only ? "verify-closed" : "closed");
+	pl_log_text(&line, "code", pl_code_entry(stream->code)->name);
+	pl_log_text(&line, "addr", stream->peer);
+	if (stream->words != NULL)
+		pl_log_text(&line, "words", stream->words);
+	pl_log_end(&line);
+}
+
 static void finish_at_turn_end(void *owner)
 {
 	struct pl_stream *stream = owner;
+
+	log_end(stream);
 
 	stream->events->on_ended(stream->owner, stream, stream->code,
 				 stream->next, stream->words);
