@@ -16,6 +16,7 @@ from .peer import NS_SASL, Closed, Stream
 from .policy import (NOT_SUPPORTED, OPTIONAL, REQUIRED, SASL, TCP_DIALBACK, TLS_DIALBACK, Policy)
 
 NAME = "ejabberd"
+CERTIFICATE = "valid"
 CONTROL = "/usr/sbin/ejabberdctl"
 
 # EXTERNAL cannot be switched off once a stream is encrypted.

@@ -9,6 +9,7 @@ from .component import Component
 from .policy import NOT_SUPPORTED, OPTIONAL, REQUIRED, TCP_DIALBACK, TLS_DIALBACK, Policy
 
 NAME = "jabberd2"
+CERTIFICATE = "wildcard"
 SECRET = "secret"
 
 # It knows no SASL between servers and always speaks dialback.
@@ -40,9 +41,11 @@ def launch(lab, place, hosts):
 
 
 class Jabberd2:
-    """One process pair per policy; hosts: {domain: certificate variant}."""
+    """One process pair per policy; hosts: {domain: certificate variant}. As
+    initiating side it has one certificate for all of them, the first: let it
+    be a wildcard."""
 
-    def __init__(self, lab, name, address, policy, hosts, timeout=6):
+    def __init__(self, lab, name, address, policy, hosts, timeout=3):
         self.address, self.hosts, self.policy = address, list(hosts), policy
         self.folder = lab.path("jabberd2", name)
         self.components, self.lock = {}, threading.Lock()
@@ -74,14 +77,10 @@ class Jabberd2:
         self.router.wait_port(self.address, 5347)
 
     def _s2s(self, lab, name, hosts, timeout):
-        pem, ids = "", ""
+        pem = ""
         if self.policy.tls != NOT_SUPPORTED:
-            for domain, variant in hosts.items():
-                file = self._pem(lab, domain, variant)
-                ids += "<id pemfile='%s' cachain='%s'>%s</id>\n" % (
-                    file, lab.certificates.ca, domain)
-            pem = "<pemfile>%s</pemfile><cachain>%s</cachain>\n%s" % (
-                file, lab.certificates.ca, ids)
+            pem = "<pemfile>%s</pemfile><cachain>%s</cachain>" % (
+                self._pem(lab, *next(iter(hosts.items()))), lab.certificates.ca)
         path = self._file("s2s.xml", """<s2s>
  <id>s2s</id>
  <router><ip>%s</ip><port>5347</port><user>jabberd</user><pass>%s</pass>

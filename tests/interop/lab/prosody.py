@@ -8,6 +8,7 @@ import socket
 from .policy import (NOT_SUPPORTED, OPTIONAL, REQUIRED, SASL, TLS_DIALBACK, Policy)
 
 NAME = "prosody"
+CERTIFICATE = "valid"
 
 # Policies that Prosody's settings can make. Its features and acts depend on
 # the whole process, except for the modules, which a host can leave out.
