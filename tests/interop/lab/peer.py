@@ -205,9 +205,10 @@ class Stream:
 
     def close(self):
         try:
-            self.socket.close()
+            self.socket.shutdown(socket.SHUT_RDWR)  # wakes a thread that reads
         except OSError:
             pass
+        self.socket.close()
 
 
 def client_context(certificate=None, direct=False):
@@ -253,6 +254,10 @@ class Server:
         threading.Thread(target=self._accept, daemon=True).start()
 
     def stop(self):
+        try:
+            self.listener.shutdown(socket.SHUT_RDWR)    # wakes the thread in accept
+        except OSError:
+            pass
         self.listener.close()
         for stream in self.streams:
             stream.close()
@@ -311,8 +316,8 @@ class Server:
     def on_stream(self, stream, header):
         stream.remote = header.get("from")
         stream.local = header.get("to") or self.domains[0]
-        stream.header(stream.local, stream.remote, id="peer%d%s" % (
-            stream.number, "t" if stream.tls else ""))
+        stream.header(stream.local, stream.remote, declare_db=self.use_dialback,
+                      id="peer%d%s" % (stream.number, "t" if stream.tls else ""))
         if header.get("version"):
             stream.send(self.features(stream))
 
@@ -328,6 +333,9 @@ class Server:
         return "<stream:features>%s</stream:features>" % inner
 
     def on_starttls(self, stream, _element):
+        if not self.context:
+            stream.send("<failure xmlns='%s'/></stream:stream>" % NS_TLS)
+            raise Closed("no TLS here")
         stream.send("<proceed xmlns='%s'/>" % NS_TLS)
         stream.wrap(self.context, server=True)
 

@@ -107,8 +107,10 @@ class Prosody:
                 text += " modules_disabled = { %s }\n" % ", ".join(
                     '"%s"' % name for name in self.without[domain])
             if variant:
-                text += ' ssl = { certificate = "%s", key = "%s", cafile = "%s" }\n' % (
-                    *lab.certificates.get(domain, variant), lab.certificates.ca)
+                # Ports with TLS from the first byte read a setting of their own.
+                for setting in "ssl", "s2s_direct_tls_ssl":
+                    text += ' %s = { certificate = "%s", key = "%s", cafile = "%s" }\n' % (
+                        setting, *lab.certificates.get(domain, variant), lab.certificates.ca)
         return text
 
     def ping(self, source, target, timeout=8):
