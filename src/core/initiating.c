@@ -128,9 +128,8 @@ static bool may_send_auth(const struct pl_moment *m)
 {
 	return (m->state->offered & PL_FEATURE_EXTERNAL) &&
 	       pl_moment_allows(m, PL_METHOD_SASL_OVER_TLS) &&
-	       m->terms->own_certificate && !m->terms->verify_only &&
-	       m->state->certificate == PL_CERT_VALID &&
-	       m->state->sasl_failures == 0 && !m->terms->sasl_given_up;
+	       m->terms->own_certificate && !m->terms->sasl_given_up &&
+	       m->state->certificate == PL_CERT_VALID;
 }
 
 static void send_auth(struct pl_moment *m)
@@ -453,7 +452,7 @@ static bool sasl_on_trial(const struct pl_stream_state *state)
  * not refused it in so many words. */
 static struct pl_end sasl_end(const struct pl_moment *m, enum pl_code silent)
 {
-	bool again = may_fall_back(m) && !m->terms->sasl_given_up;
+	bool again = may_fall_back(m); /* for once: see may_send_auth() */
 	bool refused = m->state->sasl_failures > 0 ||
 		       (m->event->kind == PL_EV_STREAM_ERROR &&
 			m->event->condition == PL_COND_NOT_AUTHORIZED);

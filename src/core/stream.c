@@ -289,7 +289,9 @@ void pl_moment_terms_changed(struct pl_moment *m)
 		return;
 	pl_moment_error(m, PL_COND_POLICY_VIOLATION,
 			(struct pl_end){ PL_CODE_SHUTDOWN, PL_STAGE_CLOSE,
-					 PL_NEXT_TARGET });
+					 m->state->role == PL_INITIATING
+						 ? PL_NEXT_TARGET
+						 : PL_NEXT_NONE });
 }
 
 void pl_moment_shutdown(struct pl_moment *m)

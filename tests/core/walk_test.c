@@ -520,8 +520,7 @@ static void check_step(struct walk *w, unsigned before,
 	NEVER(w, step->next == PL_NEXT_IN_CLEAR &&
 		 (w->event->kind != PL_EV_HANDSHAKE_FAILED ||
 		  w->terms[HEADER_PAIR].tls_given_up));
-	NEVER(w, step->next != PL_NEXT_NONE && w->role == PL_RECEIVING &&
-		 w->event->kind != PL_EV_TERMS_CHANGED);
+	NEVER(w, step->next != PL_NEXT_NONE && w->role == PL_RECEIVING);
 	NEVER(w, s->authenticated && !w->now.known.encrypted);
 }
 
@@ -742,10 +741,8 @@ static void try_elements(struct walk *w, const struct node *from)
 
 static void try_stanzas(struct walk *w, const struct node *from)
 {
-	bool any = from->known.opened[0] || from->known.opened[1];
-
 	for (int i = 0; i <= PL_ADDRESS_FROM_FOREIGN; i++)
-		for (int open = 0; open <= any; open++)
+		for (int open = 0; open < 2; open++)
 			try_event(w, from, (struct pl_stream_event){
 				.kind = PL_EV_STANZA, .flag = open,
 				.addressing = i });
