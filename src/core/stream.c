@@ -176,7 +176,9 @@ static enum pl_code tls_code(const struct pl_moment *m)
 	case PL_TLS_VERSION:
 		return PL_CODE_TLS_VERSION;
 	case PL_TLS_NOT_SPOKEN:
-		return PL_CODE_TLS_NOT_SPOKEN;
+		/* Behind <proceed/> the port is the right one. */
+		return m->terms->direct_tls ? PL_CODE_TLS_NOT_SPOKEN
+					    : PL_CODE_TLS_FAILED;
 	case PL_TLS_ALERT_CERT:
 		return pl_terms_own_certificate_code(m->terms);
 	case PL_TLS_OTHER:
@@ -264,10 +266,11 @@ void pl_moment_overflow(struct pl_moment *m)
 }
 
 /* Nobody is told of an idle stream but by its closing tag; a pair that still
- * waited (the shell should not call that idle) gave no answer. */
+ * waited (the shell should not call that idle) got no answer. */
 void pl_moment_idle(struct pl_moment *m)
 {
-	if (m->state->phase == PL_OPEN)
+	if (m->state->phase == PL_OPEN ||
+	    (m->state->phase == PL_AWAIT_PAIRS && m->terms->verify_only))
 		pl_moment_close(m, (struct pl_end){ PL_CODE_NONE,
 						    PL_STAGE_CLOSE,
 						    PL_NEXT_NONE });

@@ -594,7 +594,7 @@ static void p7_no_clear_text_after_a_broken_handshake(void **unused)
 	static const enum pl_code codes[] = {
 		[PL_TLS_CLOSED] = PL_CODE_TLS_CLOSED,
 		[PL_TLS_VERSION] = PL_CODE_TLS_VERSION,
-		[PL_TLS_NOT_SPOKEN] = PL_CODE_TLS_NOT_SPOKEN,
+		[PL_TLS_NOT_SPOKEN] = PL_CODE_TLS_FAILED,
 		[PL_TLS_ALERT_CERT] = PL_CODE_OWN_CERTIFICATE_REJECTED,
 		[PL_TLS_OTHER] = PL_CODE_TLS_FAILED,
 	};
@@ -609,6 +609,16 @@ static void p7_no_clear_text_after_a_broken_handshake(void **unused)
 						      ? PL_NEXT_NONE
 						      : PL_NEXT_TARGET);
 	}
+}
+
+static void a_direct_tls_port_that_speaks_no_tls(void **unused)
+{
+	struct story s;
+
+	begin(&s, PL_INITIATING, 9);
+	s.terms.direct_tls = true;
+	break_handshake(&s, PL_TLS_NOT_SPOKEN);
+	assert_end(&s, PL_CODE_TLS_NOT_SPOKEN);
 }
 
 static void p7_plaintext_retry_allows_it_where_the_row_does(void **unused)
@@ -749,6 +759,7 @@ static void p9_the_verify_connection(void **unused)
 	assert_does(&s, PL_DO_START_PAIRS);
 	happens(&s, PL_EV_IDLE);
 	assert_does(&s, PL_DO_SEND_CLOSE);
+	assert_end(&s, PL_CODE_NONE);
 
 	begin(&s, PL_INITIATING, 7);
 	s.terms.verify_only = true;
@@ -1400,6 +1411,7 @@ int main(void)
 		STORY(p5_own_certificate_explains_a_missing_offer),
 		STORY(p6_external_needs_a_good_certificate_of_the_receiver),
 		STORY(p7_no_clear_text_after_a_broken_handshake),
+		STORY(a_direct_tls_port_that_speaks_no_tls),
 		STORY(p7_plaintext_retry_allows_it_where_the_row_does),
 		STORY(p7_the_retry_goes_in_clear),
 		STORY(p7_a_bad_certificate_is_no_broken_handshake),
