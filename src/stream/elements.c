@@ -48,6 +48,23 @@ static bool same_after_sasl(const struct pl_stream *stream, const char *local,
 	       strcmp(stream->remote, remote) == 0;
 }
 
+/* A header behind <success/> may leave out what SASL has settled; only a
+ * changed name is refused. */
+static void keep_after_sasl(const struct pl_stream *stream,
+			    char local[PL_DOMAIN_SIZE],
+			    char remote[PL_DOMAIN_SIZE],
+			    struct pl_header_facts *facts)
+{
+	if (!facts->to_present) {
+		facts->to_present = facts->to_hosted = true;
+		snprintf(local, PL_DOMAIN_SIZE, "%s", stream->local);
+	}
+	if (!facts->from_present && !facts->malformed_address) {
+		facts->from_present = true;
+		snprintf(remote, PL_DOMAIN_SIZE, "%s", stream->remote);
+	}
+}
+
 static void judge_addresses(struct pl_stream *stream,
 			    const struct pl_xml_header *header,
 			    struct pl_header_facts *facts)
@@ -72,10 +89,12 @@ static void judge_addresses(struct pl_stream *stream,
 		facts->from_local = facts->from_present &&
 			world->host(world->site, remote, NULL);
 	}
-	if (stream->core.authenticated &&
-	    !same_after_sasl(stream, local, remote)) {
-		facts->identity_changed = true;
-		return;
+	if (stream->core.authenticated) {
+		keep_after_sasl(stream, local, remote, facts);
+		facts->identity_changed = !same_after_sasl(stream, local,
+							   remote);
+		if (facts->identity_changed)
+			return;
 	}
 	stream_rename(&stream->local, local);
 	stream_rename(&stream->remote, remote);
