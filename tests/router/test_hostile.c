@@ -166,7 +166,7 @@ static void test_clear_text_instead_of_handshake(void **state)
 	ask(&peer, beta);
 	script_run(script, 100);
 	assert_true(peer.over);
-	failed_with(true, beta, "tls-not-spoken");
+	failed_with(true, beta, "tls-failed");
 	assert_int_equal(script_dns_asked(script, beta), 0);
 }
 
@@ -780,7 +780,7 @@ static void test_huge_things(void **state)
 	huge("<", "x", 9000, "policy-violation");
 	huge("<x xmlns:a='u' xmlns:a='u'/>", "", 1, "not-well-formed");
 	huge("text", "", 1, "bad-format");
-	assert_int_equal(logged(&a, "code=limit-exceeded", NULL), 5);
+	assert_int_equal(logged(&a, "event=failed", "code=limit-exceeded", NULL), 5);
 	nothing_opened();
 }
 
@@ -820,8 +820,8 @@ static void test_headers(void **state)
 		   "improper-addressing");
 	bad_header("from='u@beta.example' to='alpha.example' version='1.0'",
 		   "improper-addressing");
-	assert_int_equal(logged(&a, "code=from-local", NULL), 1);
-	assert_int_equal(logged(&a, "code=host-unknown",
+	assert_int_equal(logged(&a, "event=failed", "code=from-local", NULL), 1);
+	assert_int_equal(logged(&a, "event=failed", "code=host-unknown",
 				"local=nobody.example", NULL), 1);
 	nothing_opened();
 }
