@@ -104,7 +104,7 @@ def run():
             connect = {domain: THEIRS + ":5269" for domain in PARTNERS}
             connect["broken.example"] = "127.0.0.4:5269"
         else:
-            lab.names.server(OURS, "127.0.0.1", 5269, 5270)
+            lab.names.server(OURS, "127.0.0.1")
             for domain in PARTNERS:
                 other = domain == "broken.example" and not with_prosody
                 lab.names.server(domain, "127.0.0.4" if other else THEIRS)
@@ -131,7 +131,7 @@ def show(text, with_prosody):
     print("What parleyd said:\n")
     for line in lines:
         print(line)
-    print("\n%-18s %-4s %-36s %-15s %-15s" % ("partner", "row", "our policy", "we dial", "they dial"))
+    print("\n%-18s %-4s %-43s %-15s %-15s" % ("partner", "row", "our policy", "we dial", "they dial"))
     wrong = 0
     for domain, (row, wanted) in PARTNERS.items():
         cells = []
@@ -142,7 +142,7 @@ def show(text, with_prosody):
             wrong += not good
             cell = WORDS.get(method, "-")
             cells.append(cell + ("" if good else " (wanted: %s)" % WORDS[wanted]))
-        print(("%-18s %-4d %-36s %-15s %-15s %s" % (
+        print(("%-18s %-4d %-43s %-15s %-15s %s" % (
             domain, row, policy(row), *cells, last(lines, domain, "out")[1] or "")).rstrip())
     print("\n" + ("All as it should be." if not wrong else "%d cells are not as they should be."
                   % wrong))
