@@ -41,6 +41,9 @@ def _ways():
     yield base + ["--pid", "--fork", "--kill-child", "--mount-proc"]
     yield base + ["--pid", "--fork", "--kill-child"]
     yield base + ["--fork", "--kill-child"]
+    # In a chroot that is no mount point the propagation cannot be changed.
+    yield base + ["--propagation", "unchanged", "--pid", "--fork",
+                  "--kill-child"]
 
 
 def _way():
