@@ -400,6 +400,28 @@ static void check_components(struct conf_load *load)
 		  "because components { listen } is missing", s->title);
 }
 
+/* What a file may ask for that this version does not do: saying so beats
+ * doing nothing in silence. */
+static const struct {
+	const char *section, *key, *text;
+} unserved[] = {
+	{ "components", "listen", "this version does not listen for "
+	  "components" },
+	{ "trace", "directory", "this version writes no traces" },
+	{ "http", "listen", "this version has no HTTP listener" },
+};
+enum { UNSERVED = sizeof unserved / sizeof unserved[0] };
+
+static void warn_unserved(struct conf_load *load, const struct conf_section *s)
+{
+	for (unsigned i = 0; i < UNSERVED; i++) {
+		if (strcmp(unserved[i].section, s->name) == 0 &&
+		    conf_text(s, unserved[i].key) != NULL)
+			conf_warn(load->notes, conf_at(s, unserved[i].key),
+				  "%s: %s", s->name, unserved[i].text);
+	}
+}
+
 void conf_read_settings(struct conf_load *load)
 {
 	const struct conf_section *s;
@@ -410,6 +432,7 @@ void conf_read_settings(struct conf_load *load)
 			if (strcmp(readers[i].section, s->name) == 0)
 				readers[i].read(load, s);
 		}
+		warn_unserved(load, s);
 	}
 	check_components(load);
 }

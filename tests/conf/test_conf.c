@@ -690,6 +690,16 @@ static void settings_without_effect_are_told(void **state)
 		   "contradicts");
 }
 
+static void what_is_not_served_is_told(void **state)
+{
+	is_warned("\nhttp { listen = \"127.0.0.1:1\" }\n", 2, "no HTTP");
+	is_warned("trace {\n directory = sub }\n", 2, "no traces");
+	is_warned("components {\n listen = \"127.0.0.1:1\" }\n", 2,
+		  "does not listen");
+	is_loaded(ALPHA "http { listen = \"\" }\ntrace { directory = \"\" }\n");
+	assert_int_equal(count(PL_WARNING), 0);
+}
+
 static void booleans_have_six_spellings(void **state)
 {
 	static const char *const words[] = { "yes", "true", "on", "no", "false",
@@ -808,6 +818,46 @@ static void notes_print_as_lines(void **state)
 			       "\"a.example\": row 9: "));
 }
 
+/* The example loads as it stands, and with every setting that it shows. */
+static void the_example_is_sound(void **state)
+{
+	char text[32768], all[32768], *out = all;
+	FILE *in = fopen(EXAMPLE, "r");
+	size_t n;
+
+	assert_non_null(in);
+	n = fread(text, 1, sizeof text - 1, in);
+	text[n] = '\0';
+	fclose(in);
+	put("dialback.secret", "0123456789abcdef0123\n");
+	is_loaded(text);
+	assert_int_equal(count(PL_WARNING), 0);
+	assert_string_equal(partner_for("bank.example"), "*");
+
+	for (const char *line = text; *line != '\0';) {
+		size_t length = strcspn(line, "\n") + 1;
+		const char *from = line + strspn(line, " ");
+
+		if (*from == '#' && from[1] != ' ' && from[1] != '\n')
+			from++;
+		memcpy(out, from, (size_t)(line + length - from));
+		out += line + length - from;
+		line += length;
+	}
+	*out = '\0';
+	put("echo.secret", "secret\n");
+	put("ca.crt", "");
+	make_certificate(in_folder("ca"), "ca", NOW - 5, NOW + 5, NULL);
+	is_loaded(all);
+	assert_string_equal(partner_for("x.rooms.bank.example"), "bank.example");
+	assert_int_equal(loaded->limits.connections, 1000);
+	/* what is shown as a default is one */
+	assert_int_equal(loaded->limits.stanza_bytes, 524288);
+	assert_int_equal(loaded->timeouts.drain, 10);
+	assert_non_null(loaded->listens->next);
+	assert_non_null(loaded->http_listen);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -830,6 +880,7 @@ int main(void)
 		cmocka_unit_test(secrets_are_weighed),
 		cmocka_unit_test(files_and_folders_must_be_there),
 		cmocka_unit_test(settings_without_effect_are_told),
+		cmocka_unit_test(what_is_not_served_is_told),
 		cmocka_unit_test(booleans_have_six_spellings),
 		cmocka_unit_test(numbers_are_whole_and_in_range),
 		cmocka_unit_test(the_closest_section_is_found),
@@ -837,6 +888,7 @@ int main(void)
 		cmocka_unit_test(notes_are_printable),
 		cmocka_unit_test(comments_do_not_hide_text),
 		cmocka_unit_test(notes_print_as_lines),
+		cmocka_unit_test(the_example_is_sound),
 	};
 	int failed = cmocka_run_group_tests(tests, set_up, tear_down);
 
