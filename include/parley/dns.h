@@ -27,10 +27,12 @@ struct event_base; /* libevent's */
 struct pl_resolver;
 
 struct pl_dns_settings {
-	const char *resolv_conf;       /* NULL or "": /etc/resolv.conf */
+	const char *resolv_conf;       /* NULL or "": /etc/resolv.conf; a
+	                                * "@port" may follow an address */
 	const char *hosts;             /* hosts file; NULL or "": none */
 	const char *trust_anchor_file; /* NULL or "": /usr/share/dns/root.key
-	                                * where readable, else no validation */
+	                                * where readable, else no validation;
+	                                * /dev/null: no validation */
 	bool dane;
 	bool allow_loopback;           /* else loopback, link-local, multicast
 	                                * and unspecified addresses are dropped
@@ -97,6 +99,10 @@ struct pl_dns_query *pl_dns_find(struct pl_resolver *resolver,
 				 pl_dns_done done, void *owner);
 /* Ends a query without calling back; not after it was answered. */
 void pl_dns_cancel(struct pl_dns_query *query);
+/* For an owner who has waited enough: whose silence is it? dns-server-failure
+ * when our resolver itself was seen to answer (it is asked after 2 s), else
+ * dns-resolver-unreachable. The query goes on until it is cancelled. */
+enum pl_code pl_dns_overdue(const struct pl_dns_query *query);
 
 /* For a `connect` setting: host (name or IP literal) and port, no SRV, exempt
  * from the refusal of loopback and such. */

@@ -696,3 +696,9 @@ void pl_dns_cancel(struct pl_dns_query *query)
 	detach(query);
 	release(query);
 }
+
+enum pl_code pl_dns_overdue(const struct pl_dns_query *query)
+{
+	return query->liveness == ALIVE ? PL_CODE_DNS_SERVER_FAILURE
+					: PL_CODE_DNS_RESOLVER_UNREACHABLE;
+}

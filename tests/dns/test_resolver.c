@@ -305,6 +305,11 @@ static void silent(void **state)
 	end(&server);
 }
 
+static void never(void *owner, const struct pl_dns_answer *answer)
+{
+	fail_msg("a cancelled query answered");
+}
+
 /* It answers, but cannot find out: not our resolver's fault. */
 static void servers_fail(void **state)
 {
@@ -323,11 +328,19 @@ static void servers_fail(void **state)
 static void only_some_answers(void **state)
 {
 	struct server server;
+	struct pl_dns_query *query;
 
 	/* one says there is none, of the other nothing is known */
 	begin(&server, half, true);
-	ask(&server.asking, "a.example", BOTH);
-	assert_string_equal(shown(&server.asking), "dns-server-failure");
+	query = pl_dns_find(server.asking.resolver, "a.example", BOTH, never,
+			    NULL);
+	wait_ms(&server.asking, 1000);
+	assert_int_equal(pl_dns_overdue(query),
+			 PL_CODE_DNS_RESOLVER_UNREACHABLE);
+	wait_ms(&server.asking, 1500);
+	assert_int_equal(pl_dns_overdue(query), PL_CODE_DNS_SERVER_FAILURE);
+	assert_true(server.probes > 0);
+	pl_dns_cancel(query);
 	end(&server);
 
 	/* what can be done without is not waited for */
@@ -359,11 +372,6 @@ static void hostile_packets(void **state)
 	ask(&server.asking, "a.example", BOTH);
 	assert_int_not_equal(server.asking.answer.code, PL_CODE_NONE);
 	end(&server);
-}
-
-static void never(void *owner, const struct pl_dns_answer *answer)
-{
-	fail_msg("a cancelled query answered");
 }
 
 static void freed_while_probing(void **state)

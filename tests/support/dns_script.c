@@ -32,6 +32,7 @@ struct pl_dns_query {
 	void *owner;
 	unsigned want;
 	bool connect, direct_tls;
+	enum pl_code overdue;
 	unsigned short port;
 	char name[PL_DOMAIN_SIZE];
 };
@@ -253,8 +254,12 @@ static struct pl_dns_query *ask(struct pl_resolver *resolver, const char *name,
 	query->owner = owner;
 	snprintf(query->name, sizeof query->name, "%s", name);
 	LIST_INSERT_HEAD(&resolver->queries, query, in_resolver);
-	if (entry != NULL)
+	query->overdue = PL_CODE_DNS_RESOLVER_UNREACHABLE;
+	if (entry != NULL) {
 		entry->asked++;
+		if (entry->code != PL_CODE_NONE)
+			query->overdue = entry->code;
+	}
 	if (delay_ms >= 0)
 		world_add(resolver->world, (uint64_t)delay_ms, on_due, query,
 			  0);
@@ -315,4 +320,9 @@ void pl_dns_cancel(struct pl_dns_query *query)
 	world_forget(query->world, query);
 	LIST_REMOVE(query, in_resolver);
 	free(query);
+}
+
+enum pl_code pl_dns_overdue(const struct pl_dns_query *query)
+{
+	return query->overdue;
 }

@@ -148,7 +148,8 @@ void script_dns_address(struct script *script, const char *domain,
 /* Answers with a code; PL_CODE_NONE: with the targets again. */
 void script_dns_fail(struct script *script, const char *domain,
 		     enum pl_code code);
-/* Answers after so many ms (1 by default), or SCRIPT_NEVER. */
+/* Answers after so many ms (1 by default), or SCRIPT_NEVER; pl_dns_overdue()
+ * then gives the code of script_dns_fail(), or dns-resolver-unreachable. */
 void script_dns_delay(struct script *script, const char *domain,
 		      long delay_ms);
 void script_dns_secure(struct script *script, const char *domain, bool secure);

@@ -574,6 +574,7 @@ static void names_are_answered(void **state)
 	query = pl_dns_find(resolver, "b.example", 1, on_found, NULL);
 	pl_dns_find(resolver, "b.example", 1, on_found, NULL);
 	script_run(world, 1000000);
+	assert_int_equal(pl_dns_overdue(query), PL_CODE_DNS_BOGUS);
 	pl_dns_cancel(query);
 	pl_resolver_free(resolver);
 }
