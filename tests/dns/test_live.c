@@ -205,6 +205,7 @@ static void bogus_is_bogus(void **state)
 	static const struct expected without_dane[] = {
 		{ "good.bogus.example", PL_DNS_STARTTLS,
 		  "fine.bogus.example:5269/srv/secure=192.0.2.31 " },
+		{ "good.bogus.example", BOTH, "dns-bogus" },
 		{ "halfhost.bogus.example", PL_DNS_STARTTLS,
 		  "fine.bogus.example:5269/srv/secure=192.0.2.31 " },
 	};
@@ -270,6 +271,12 @@ static void tlsa_where_all_is_secure(void **state)
 		/* SRV secure, addresses not */
 		{ "away.example", BOTH,
 		  "host.unsigned.example:5269/srv=192.0.2.20 " },
+		/* the other way round */
+		{ "toward.unsigned.example", BOTH,
+		  "host.dane.example:5269/srv=192.0.2.40 " },
+		/* only the TLSA records are not signed */
+		{ "halfsigned.example", BOTH,
+		  "host.halfsigned.example:5269/srv/secure=192.0.2.43 " },
 		/* TLSA records that cannot be had, or are forged, are no
 		 * absence of them */
 		{ "brokentlsa.example", BOTH,

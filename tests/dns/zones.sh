@@ -29,8 +29,18 @@ $soa
 _xmpp-server._tcp 60 IN SRV 10 0 5269 host
 _5269._tcp.host 60 IN TLSA 3 1 1 00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff
 host 60 IN A 192.0.2.20
+_xmpp-server._tcp.toward 60 IN SRV 10 0 5269 host.dane.example.
 END
 serve unsigned.example unsigned
+
+# --- a signed host whose TLSA records are not
+cat >halfsigned <<END
+\$ORIGIN _tcp.host.halfsigned.example.
+$soa
+@ 60 IN NS ns.example.
+_5269 60 IN TLSA 3 1 1 00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff
+END
+serve _tcp.host.halfsigned.example halfsigned
 
 # --- signed, then changed behind the signature
 cat >bogus <<END
@@ -71,6 +81,7 @@ cat >root <<END
 ns 60 IN A 127.0.0.1
 
 unsigned 60 IN NS ns
+_tcp.host.halfsigned 60 IN NS ns
 broken 60 IN NS ns
 _xmpps-server._tcp.halfbroken 60 IN NS ns
 _xmpp-server._tcp.lost 60 IN NS ns
@@ -168,6 +179,8 @@ _5269._tcp.host.dane 60 IN TLSA 3 1 1 00112233445566778899aabbccddeeff0011223344
 _5269._tcp.host.dane 60 IN TLSA 2 0 2 00
 _5269._tcp.nosrvdane 60 IN TLSA 3 1 1 00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff
 nosrvdane 60 IN A 192.0.2.41
+_xmpp-server._tcp.halfsigned 60 IN SRV 10 0 5269 host.halfsigned
+host.halfsigned 60 IN A 192.0.2.43
 _xmpp-server._tcp.away 60 IN SRV 10 0 5269 host.unsigned
 _xmpp-server._tcp.brokentlsa 60 IN SRV 10 0 5269 host.brokentlsa
 _xmpp-server._tcp.brokentlsa 60 IN SRV 20 0 5269 host.lab

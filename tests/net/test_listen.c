@@ -224,7 +224,7 @@ static void unix_sockets(void **state)
 	struct bench *bench = *state;
 	char folder[] = "/tmp/parley-net-XXXXXX", path[64], names[64] = "";
 	char other[80], longer[200];
-	struct pl_listener *one;
+	struct pl_listener *one, *two;
 	struct pl_error error = { 0 };
 	struct stat made;
 	int fd;
@@ -264,6 +264,14 @@ static void unix_sockets(void **state)
 	close(fd);
 
 	/* somebody else's by now: left alone */
+	unlink(path);
+	two = pl_listener_unix(bench->loop, path, on_unix, names, &error);
+	assert_non_null(two);
+	pl_listener_free(one);
+	fd = dial_unix(path);
+	assert_true(fd >= 0);
+	close(fd);
+	one = two;
 	unlink(path);
 	fd = open(path, O_CREAT | O_WRONLY, 0600);
 	close(fd);
