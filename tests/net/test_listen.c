@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -193,8 +194,11 @@ static void wildcards_share_a_port(void **state)
 	one = pl_listener_new(bench->loop, v4, on_crowd, &crowd, &error);
 	two = pl_listener_new(bench->loop, v6, on_crowd, &crowd, &error);
 	assert_non_null(one);
-	if (two == NULL && strstr(error.text, "not supported"))
-		skip();
+	if (two == NULL && strstr(error.text, "not supported")) {
+		print_message("# no IPv6 here\n");
+		pl_listener_free(one);
+		return;
+	}
 	assert_non_null(two);
 	pl_listener_free(one);
 	pl_listener_free(two);
@@ -449,14 +453,18 @@ static void families_are_interleaved(void **state)
 				 "[2001:db8::3]:1" };
 	struct pl_dns_address to[5];
 
+	/* Nothing may leave this machine: only where there is no route. */
+	if (getenv("PARLEY_TEST_NAMESPACE") == NULL) {
+		print_message("# no network of our own here\n");
+		return;
+	}
 	for (size_t i = 0; i < 5; i++)
 		to[i] = address(given[i], 1);
 	/* Seen through the order of failures, where nothing is routed. */
 	for (size_t n = 1; n <= 5; n++) {
 		start(bench, to, n, 50);
 		assert_true(bench_until(bench, is_answered));
-		if (call.result.code != PL_CODE_TCP_UNREACHABLE)
-			skip();
+		assert_int_equal(call.result.code, PL_CODE_TCP_UNREACHABLE);
 		if (n == 5)
 			assert_string_equal(call.result.peer, wanted[4]);
 		if (n == 4)
