@@ -91,8 +91,9 @@ static bool set_up(SSL_CTX *context)
 
 	SSL_CTX_set_security_level(context, SECURITY_LEVEL);
 	forbid(context);
+	/* Our chain is what its file holds, not what else we trust. */
 	SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS |
-			 SSL_MODE_AUTO_RETRY);
+			 SSL_MODE_AUTO_RETRY | SSL_MODE_NO_AUTO_CHAIN);
 	SSL_CTX_set_info_callback(context, on_info);
 	SSL_CTX_set_alpn_select_cb(context, on_alpn, NULL);
 	SSL_CTX_set_tlsext_servername_callback(context, on_server_name);
@@ -117,9 +118,7 @@ static bool set_trust(SSL_CTX *context, const struct pl_tls_trust *trust)
 static bool set_identity(SSL_CTX *context, struct pl_tls_identity *identity)
 {
 	return SSL_CTX_use_cert_and_key(context, identity->leaf, identity->key,
-					identity->chain, 1) > 0 &&
-	       /* Else OpenSSL would look for issuers among those we trust. */
-	       (SSL_CTX_set_mode(context, SSL_MODE_NO_AUTO_CHAIN), true);
+					identity->chain, 1) > 0;
 }
 
 static SSL_CTX *new_context(struct pl_tls_identity *identity,

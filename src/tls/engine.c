@@ -104,8 +104,6 @@ static bool add_dane(struct pl_tls *tls, const struct pl_tls_initiate *how)
 	if (!pl_addr_ascii(base, ascii) || SSL_dane_enable(tls->ssl, ascii) <= 0)
 		return false;
 	tls->base_domain = copy_domain(base);
-	/* Names are ours to compare; usage 3 needs none (RFC 7671 5.1). */
-	SSL_dane_set_flags(tls->ssl, DANE_FLAG_NO_DANE_EE_NAMECHECKS);
 	for (size_t i = 0; i < how->dane_count; i++) {
 		const struct pl_tls_dane *record = &how->dane[i];
 		int added = SSL_dane_tlsa_add(tls->ssl, record->usage,
@@ -368,8 +366,7 @@ enum pl_tls_status pl_tls_eof(struct pl_tls *tls)
 	ERR_clear_error();
 	if (tls->status == PL_TLS_HANDSHAKING)
 		pl_tls_fail(tls, "closed during the handshake");
-	if (tls->status == PL_TLS_READY)
-		look_ahead(tls);
+	/* What came before may still be read. */
 	if (tls->status == PL_TLS_READY) {
 		tls->status = PL_TLS_PEER_DONE;
 		tls->eof = true;

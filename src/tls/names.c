@@ -15,31 +15,9 @@ enum { MAX_NAMES = 1000, MAX_NAME = 253, SHOWN = 4 };
 
 static const char srv_prefix[] = "_xmpp-server.";
 
-static bool is_ldh(unsigned char c)
-{
-	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-	       (c >= '0' && c <= '9') || c == '-';
-}
-
-/* Letters, digits and hyphens in labels none of which is empty. A NUL, a `*`
- * and all that is not ASCII are none of these. */
-static bool is_host_name(const char *name, size_t length)
-{
-	size_t label = 0;
-
-	for (size_t i = 0; i < length; i++) {
-		if (name[i] == '.' && label > 0)
-			label = 0;
-		else if (is_ldh((unsigned char)name[i]))
-			label++;
-		else
-			return false;
-	}
-	return label > 0;
-}
-
-/* Compares a presented DNS name with a reference in A-labels and lower case. A
- * wildcard is the whole left-most label and stands for exactly one. */
+/* Compares a presented DNS name with a reference in A-labels. A wildcard is the
+ * whole left-most label and stands for exactly one. The reference is a host name
+ * for certain: no NUL, `*` or byte beyond ASCII can equal a part of it. */
 static bool dns_matches(const char *name, size_t length, const char *ascii)
 {
 	if (length > 0 && name[length - 1] == '.')
@@ -54,7 +32,7 @@ static bool dns_matches(const char *name, size_t length, const char *ascii)
 		name += 2;
 		length -= 2;
 	}
-	return is_host_name(name, length) && strlen(ascii) == length &&
+	return strlen(ascii) == length &&
 	       strncasecmp(name, ascii, length) == 0;
 }
 

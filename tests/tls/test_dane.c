@@ -243,6 +243,14 @@ static void other_domains(void **state)
 	v = verdict("two-domains", TARGET, &r->dane, 1, "gamma.example",
 		    time(NULL) + 10 * 86400);
 	assert_int_equal(v.certificate, PL_CERT_EXPIRED);
+
+	r = record_of("gamma.example.client-eku-only", 3, 1, 1);
+	v = verdict("gamma.example.client-eku-only", TARGET, &r->dane, 1,
+		    DOMAIN, 0);
+	assert_int_equal(v.certificate, PL_CERT_VALID);
+	v = verdict("gamma.example.client-eku-only", TARGET, &r->dane, 1,
+		    "gamma.example", 0);
+	assert_int_equal(v.certificate, PL_CERT_PURPOSE);
 }
 
 /* SNI is the domain, not the SRV target. */
@@ -298,7 +306,8 @@ static int set_up(void **state)
 		DOMAIN " valid", DOMAIN " self-signed", DOMAIN " expired",
 		DOMAIN " not-yet-valid", DOMAIN " wrong-name",
 		DOMAIN " chain-missing", DOMAIN " unknown-ca",
-		DOMAIN " intermediate", DOMAIN " client-eku-only", NULL };
+		DOMAIN " intermediate", DOMAIN " client-eku-only",
+		"gamma.example client-eku-only", NULL };
 	void *made = (void *)words;
 
 	if (make_certs(&made) != 0)

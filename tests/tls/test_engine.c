@@ -910,6 +910,29 @@ static void weak_suites(void **state)
 	}
 }
 
+/* The security level holds for the handshake's own signatures. */
+static void weak_signatures(void **state)
+{
+	for (int i = 0; i < 2; i++) {
+		bool server = i == 1;
+		struct pl_tls *tls = server ? initiate(trust, sound, DOMAIN)
+					    : receive(trust, sound);
+		SSL_CTX *context = raw_context(DOMAIN ".valid-rsa");
+		SSL *raw;
+
+		SSL_CTX_set_max_proto_version(context, TLS1_2_VERSION);
+		assert_int_equal(SSL_CTX_set1_sigalgs_list(context,
+				 "RSA+SHA1:ECDSA+SHA1"), 1);
+		raw = raw_peer(context, server);
+		pl_tls_start(tls);
+		shuttle_raw(tls, raw);
+		expect_failure(tls, PL_TLS_OTHER, false, "");
+		pl_tls_free(tls);
+		SSL_free(raw);
+		SSL_CTX_free(context);
+	}
+}
+
 /* What peers of the last ten years do must work. */
 static void usual_suites(void **state)
 {
@@ -1056,6 +1079,7 @@ int main(void)
 		cmocka_unit_test(renegotiation),
 		cmocka_unit_test(no_tickets),
 		cmocka_unit_test(weak_suites),
+		cmocka_unit_test(weak_signatures),
 		cmocka_unit_test(usual_suites),
 		cmocka_unit_test(turned_bits),
 		cmocka_unit_test(nowhere_to_go),

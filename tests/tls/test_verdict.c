@@ -359,6 +359,19 @@ static void stranger_alone(void **state)
 	assert_int_equal(trusting("rogue-ca.crt", "alone"), PL_CERT_VALID);
 }
 
+/* More was sent, but not the issuer: that is no forgotten chain. */
+static void stranger_in_company(void **state)
+{
+	char command[1024];
+
+	snprintf(command, sizeof command,
+		 "cd %s && cat " DOMAIN ".chain-missing.crt rogue-ca.crt > "
+		 "company.crt && cp " DOMAIN ".chain-missing.key company.key",
+		 certs_path("%s", ""));
+	assert_int_equal(system(command), 0);
+	assert_int_equal(trusting("ca.crt", "company"), PL_CERT_UNKNOWN_CA);
+}
+
 /* A leaf is no issuer, whatever it signs. */
 static void leaf_as_issuer(void **state)
 {
@@ -506,6 +519,7 @@ int main(void)
 		cmocka_unit_test(same_certificate),
 		cmocka_unit_test(anchors_of_all_kinds),
 		cmocka_unit_test(stranger_alone),
+		cmocka_unit_test(stranger_in_company),
 		cmocka_unit_test(leaf_as_issuer),
 		cmocka_unit_test(issuer_in_name_only),
 		cmocka_unit_test(text_is_printable),
