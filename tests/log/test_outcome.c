@@ -223,6 +223,25 @@ static void words_of_the_peer_stand_in_quotes(void **state)
 			    "needs SASL over TLS: \"policy-violation\"");
 }
 
+static void who_dialled_decides_the_sentence(void **state)
+{
+	struct pl_outcome outcome = bad;
+
+	outcome.incoming = false;
+	assert_string_equal(why(&outcome), "gamma.example offers no STARTTLS; "
+			    "row 2 of partner \"gamma.example\" "
+			    "(parley.conf:12) needs SASL over TLS");
+	outcome.words = "said";
+	assert_non_null(strstr(why(&outcome), "offers no STARTTLS"));
+	outcome.code = PL_CODE_HOST_UNKNOWN;
+	assert_non_null(strstr(why(&outcome), "127.0.0.5:51812 does not serve "
+			       "gamma.example"));
+	assert_non_null(strstr(fix(&outcome), "ask the administrator"));
+	outcome.incoming = true;
+	assert_non_null(strstr(why(&outcome), "asked for alpha.example"));
+	assert_non_null(strstr(fix(&outcome), "add host \"alpha.example\""));
+}
+
 static void the_issuer_decides_the_fix(void **state)
 {
 	struct pl_outcome outcome = bad;
@@ -294,6 +313,7 @@ int main(void)
 		cmocka_unit_test(json_has_the_same_keys),
 		cmocka_unit_test(every_code_has_its_sentence),
 		cmocka_unit_test(words_of_the_peer_stand_in_quotes),
+		cmocka_unit_test(who_dialled_decides_the_sentence),
 		cmocka_unit_test(the_issuer_decides_the_fix),
 		cmocka_unit_test(hostile_names_do_no_harm),
 		cmocka_unit_test(small_buffers_are_enough),
