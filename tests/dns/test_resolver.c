@@ -101,9 +101,9 @@ static void odd_resolv_confs(void **state)
 		"nameserver ::1\nnameserver 127.0.0.1@5353\n",
 		"nameserver fe80::1%lo\n",
 		"nameserver 127.0.0.1@99999\n",
-		"nameserver 1.1.1.1\nnameserver 1.1.1.2\nnameserver 1.1.1.3\n"
-		"nameserver 1.1.1.4\nnameserver 1.1.1.5\nnameserver 1.1.1.6\n"
-		"nameserver 1.1.1.7\nnameserver 1.1.1.8\nnameserver 1.1.1.9\n",
+		"nameserver 192.0.2.1\nnameserver 192.0.2.2\nnameserver 192.0.2.3\n"
+		"nameserver 192.0.2.4\nnameserver 192.0.2.5\nnameserver 192.0.2.6\n"
+		"nameserver 192.0.2.7\nnameserver 192.0.2.8\nnameserver 192.0.2.9\n",
 	};
 	struct pl_dns_settings settings = { .trust_anchor_file = "/dev/null" };
 	char longest[3000];
