@@ -223,12 +223,14 @@ static void on_found(void *owner, const struct pl_dns_answer *answer)
 static void on_dns_deadline(void *owner)
 {
 	struct outgoing *outgoing = owner;
+	enum pl_code code = PL_CODE_DNS_RESOLVER_UNREACHABLE;
 
-	if (outgoing->query != NULL)
+	if (outgoing->query != NULL) {
+		code = pl_dns_overdue(outgoing->query);
 		pl_dns_cancel(outgoing->query);
+	}
 	outgoing->query = NULL;
-	fail(outgoing, PL_CODE_DNS_RESOLVER_UNREACHABLE,
-	     "no answer within the time limit");
+	fail(outgoing, code, "no answer within the time limit");
 }
 
 static void look_up(struct outgoing *outgoing)
