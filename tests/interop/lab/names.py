@@ -58,10 +58,10 @@ class Names:
 
     def server(self, domain, address, port=5269, direct=None):
         """A domain with one server, at xmpp.DOMAIN; `direct` is the port of
-        direct TLS, where it has one."""
+        direct TLS, where it has one; it is then the one to try first."""
         target = "xmpp." + domain
         self.address(target, address)
-        self.service(domain, target, port)
+        self.service(domain, target, port, priority=1 if direct else 0)
         if direct:
             self.service(domain, target, direct, "xmpps-server")
 
