@@ -186,7 +186,7 @@ struct pl_listener *pl_listener_new(struct pl_loop *loop, const char *endpoint,
 				    struct pl_error *error)
 {
 	struct sockaddr_storage addr;
-	socklen_t length;
+	socklen_t length = 0;
 	int fd;
 
 	if (!parse_endpoint(endpoint, &addr, &length, error))
