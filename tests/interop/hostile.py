@@ -5,6 +5,7 @@
 """
 
 import os
+import ssl
 import sys
 import threading
 import time
@@ -376,8 +377,8 @@ def old_tls(room):
     stream = room.clear("strict.example")
     context = client_context()
     context.set_ciphers("DEFAULT:@SECLEVEL=0")
-    context.minimum_version = 1 and context.minimum_version.TLSv1
-    context.maximum_version = context.maximum_version.TLSv1_1
+    context.minimum_version = ssl.TLSVersion.TLSv1
+    context.maximum_version = ssl.TLSVersion.TLSv1_1
     try:
         stream.starttls(context)
     except (Closed, OSError):
