@@ -88,10 +88,9 @@ enum pl_sasl_result pl_sasl_server_step(struct pl_sasl_server *server,
  * (EXT-13). False with a sentence when the machine refuses; nothing is then
  * appended.
  *
- * The first call for a domain may wait for the system's resolver (the library
- * wants this host's full name), later ones do not: call it for each hosted
- * domain before the loop runs, into a buffer that is thrown away. What the
- * library said is kept until pl_sasl_global_finish.
+ * The first call in a process may wait for the system's resolver (the library
+ * wants this host's full name), later ones do not: call it once before the
+ * loop runs, into a buffer that is thrown away.
  */
 bool pl_sasl_client_start(const char *local_domain, struct pl_buffer *body,
 			  struct pl_error *error);

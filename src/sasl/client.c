@@ -2,9 +2,10 @@
  * The initiating entity's side of EXTERNAL.
  *
  * sasl_client_new asks the system's resolver for this host's full name and
- * waits for it, which a loop must not; and a connection of the library is good
- * for one exchange only. What EXTERNAL sends depends on our domain alone: so
- * the library is asked once for each hosted domain, and its word is kept.
+ * waits for it, which a loop must not, and which takes long where no resolver
+ * answers. What EXTERNAL sends is our authorization identity and nothing else:
+ * so the library is asked once in a process, which shows that it has the
+ * mechanism and answers so, and its codec writes the rest.
  */
 #include "internal.h"
 
@@ -14,13 +15,12 @@
 #include <sasl/saslutil.h>
 
 struct body {
-	struct body *next;
 	char domain[PL_DOMAIN_SIZE];
 	char text[PL_SASL_BODY_LIMIT];
 };
 
-/* As global as the library's own state. One for each hosted domain. */
-static struct body *bodies;
+/* As global as the library's own state. */
+static bool library_asked;
 
 static int give_user(void *context, int id, const char **result,
 		     unsigned *length)
@@ -74,50 +74,28 @@ static bool ask_library(struct body *body, struct pl_error *error)
 	       pl_sasl_fail(error, "SASL EXTERNAL", result);
 }
 
-static const struct body *body_of(const char *domain, struct pl_error *error)
+void pl_sasl_client_forget(void)
 {
-	struct body *body;
-
-	for (body = bodies; body != NULL; body = body->next)
-		if (strcmp(body->domain, domain) == 0)
-			return body;
-	body = calloc(1, sizeof *body);
-	if (body == NULL) {
-		pl_error_set(error, "out of memory");
-		return NULL;
-	}
-	strcpy(body->domain, domain);
-	if (!ask_library(body, error)) {
-		free(body);
-		return NULL;
-	}
-	body->next = bodies;
-	bodies = body;
-	return body;
-}
-
-void pl_sasl_forget_bodies(void)
-{
-	while (bodies != NULL) {
-		struct body *body = bodies;
-
-		bodies = body->next;
-		free(body);
-	}
+	library_asked = false;
 }
 
 bool pl_sasl_client_start(const char *local_domain, struct pl_buffer *body,
 			  struct pl_error *error)
 {
-	char domain[PL_DOMAIN_SIZE];
-	const struct body *ours;
+	struct body ours;
+	int result;
 
 	/* The header has the normal form, and old peers compare bytes. */
-	if (!pl_addr_domain(local_domain, strlen(local_domain), domain, error))
+	if (!pl_addr_domain(local_domain, strlen(local_domain), ours.domain,
+			    error))
 		return false;
-	ours = body_of(domain, error);
-	if (ours == NULL)
+	if (!library_asked && !ask_library(&ours, error))
 		return false;
-	return pl_buffer_text(body, ours->text) ||
+	library_asked = true;
+	result = sasl_encode64(ours.domain, (unsigned)strlen(ours.domain),
+			       ours.text, sizeof ours.text, NULL);
+	if (result != SASL_OK)
+		return pl_sasl_fail(error, "SASL EXTERNAL", result);
+	return pl_buffer_text(body, ours.text) ||
 	       pl_error_set(error, "no room for a SASL response");
 }

@@ -20,6 +20,6 @@ int pl_sasl_copy_user(sasl_conn_t *conn, void *context, const char *in,
 bool pl_sasl_fail(struct pl_error *error, const char *what, int result);
 
 /* The initiating side's part of the global finish. */
-void pl_sasl_forget_bodies(void);
+void pl_sasl_client_forget(void);
 
 #endif

@@ -92,7 +92,7 @@ bool pl_sasl_global_init(struct pl_error *error)
 
 void pl_sasl_global_finish(void)
 {
-	pl_sasl_forget_bodies();
+	pl_sasl_client_forget();
 	sasl_client_done();
 	sasl_server_done();
 }
