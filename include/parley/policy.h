@@ -65,6 +65,10 @@ struct pl_policy pl_policy_of_row(int row);
 /* May the row end in this method? PL_METHOD_NONE: always false. */
 bool pl_policy_allows(const struct pl_policy *policy, enum pl_method method);
 
+/* May the row end in a method under TLS (so that a target with direct TLS is
+ * of use)? */
+bool pl_policy_uses_tls(const struct pl_policy *policy);
+
 /* Does the row allow any method at all? */
 bool pl_policy_valid(const struct pl_policy *policy);
 

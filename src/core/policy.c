@@ -50,6 +50,12 @@ bool pl_policy_allows(const struct pl_policy *policy, enum pl_method method)
 	return false;
 }
 
+bool pl_policy_uses_tls(const struct pl_policy *policy)
+{
+	return pl_policy_allows(policy, PL_METHOD_SASL_OVER_TLS) ||
+	       pl_policy_allows(policy, PL_METHOD_TLS_DIALBACK);
+}
+
 bool pl_policy_valid(const struct pl_policy *policy)
 {
 	enum pl_method methods[3];

@@ -155,10 +155,8 @@ void site_partner(void *owner, const char *local, const char *remote,
 	view->connect_direct_tls = partner->connect_direct_tls;
 	view->multiplex = partner->multiplex;
 	view->wanted_targets = PL_DNS_STARTTLS |
-		(pl_policy_allows(&view->terms.policy,
-				  PL_METHOD_SASL_OVER_TLS) ||
-		 pl_policy_allows(&view->terms.policy, PL_METHOD_TLS_DIALBACK)
-			 ? PL_DNS_DIRECT_TLS : 0);
+		(pl_policy_uses_tls(&view->terms.policy) ? PL_DNS_DIRECT_TLS
+							 : 0);
 }
 
 struct pl_world_limits site_limits(const struct pl_site *site)

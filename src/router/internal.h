@@ -44,11 +44,11 @@ struct link {
 struct outgoing_events {
 	/* The connection stands: the stream was made. */
 	void (*on_stream)(void *owner, struct pl_stream *stream);
-	/* No target is left, or none was found. code says why; the stage is the
-	 * code's usual one. addr: the last one tried, or NULL. reached: a
-	 * stream was made, and told its own end. */
+	/* No target is left, or none was found, and no stream was made of this
+	 * try (those tell their own end). code says why; the stage is the
+	 * code's usual one. addr: the last one tried, or NULL. */
 	void (*on_failed)(void *owner, enum pl_code code, const char *words,
-			  const char *addr, bool reached);
+			  const char *addr);
 };
 
 TAILQ_HEAD(link_list, link);

@@ -29,7 +29,7 @@ struct outgoing {
 	struct pl_dns_target *targets;        /* owned, TLSA data too */
 	size_t count, current;
 	unsigned connections;
-	bool tls_given_up, sasl_given_up, reached;
+	bool tls_given_up, sasl_given_up;
 	struct pl_stream *stream;             /* made by it; NULL once gone */
 	uint64_t began_ms;
 	enum pl_code code;                    /* of the last failure */
@@ -85,8 +85,7 @@ static void fail(struct outgoing *outgoing, enum pl_code code,
 	outgoing->code = code;
 	snprintf(outgoing->words, sizeof outgoing->words, "%s", words);
 	outgoing->events->on_failed(outgoing->owner, code, outgoing->words,
-				    outgoing->addr[0] ? outgoing->addr : NULL,
-				    outgoing->reached);
+				    outgoing->addr[0] ? outgoing->addr : NULL);
 }
 
 /* ----- dialling ----- */
@@ -127,7 +126,6 @@ static void on_dialled(void *owner, const struct pl_dial_result *result)
 		fail(outgoing, PL_CODE_INTERNAL, "no memory");
 		return;
 	}
-	outgoing->reached = true;
 	outgoing->events->on_stream(outgoing->owner, outgoing->stream);
 }
 

@@ -119,12 +119,11 @@ static void on_stream(void *owner, struct pl_stream *stream)
 }
 
 static void on_failed(void *owner, enum pl_code code, const char *words,
-		      const char *addr, bool reached)
+		      const char *addr)
 {
 	struct route *route = owner;
 
-	if (!reached)
-		tell_unreached(route, code, words, addr);
+	tell_unreached(route, code, words, addr);
 	attempt_failed(route, code);
 }
 

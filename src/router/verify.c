@@ -130,12 +130,11 @@ static void fail(struct authority *authority, enum pl_pair_event_kind kind,
 }
 
 static void on_failed(void *owner, enum pl_code code, const char *words,
-		      const char *addr, bool reached)
+		      const char *addr)
 {
 	struct authority *authority = owner;
 
 	(void)addr;
-	(void)reached;
 	fail(authority, kind_of_failure(code), code, words);
 }
 

@@ -195,6 +195,26 @@ static void test_next_target_after_stream(void **state)
 	assert_false(result.done);
 }
 
+/* What the last one failed with is told too: the ping ends with it. */
+static void test_next_target_that_is_dead(void **state)
+{
+	struct script_server *first = script_listen(script, "192.0.2.3:5269");
+	struct seen seen;
+
+	(void)state;
+	script_dns_target(script, beta, "192.0.2.3:5269", false);
+	script_dns_target(script, beta, "192.0.2.4:5269", false);
+	ping_start(&a, alpha, beta, 20000, &result);
+	peer_accept(&peers[0], first);
+	peer_say(&peers[0], "220 mail.example ESMTP\r\n");
+	script_run(script, 15000);
+	assert_true(result.done);
+	assert_int_equal(result.code, PL_CODE_TCP_REFUSED);
+	assert_int_equal(outcomes(&a, false, alpha, beta, &seen), 2);
+	assert_string_equal(seen.code, "tcp-refused");
+	assert_non_null(strstr(seen.line, "addr=192.0.2.4:5269"));
+}
+
 /* A refusal is not hidden by the next address. */
 static void test_no_next_target_after_policy(void **state)
 {
@@ -384,6 +404,55 @@ static void test_terms_changed(void **state)
 	assert_true(ping(&a, alpha, beta, 5000, &result));
 }
 
+/* ----- several pairs on a stream of ours ----- */
+
+static const char gamma_[] = "gamma.example";
+
+static void count_outgoing(void *owner, const struct pl_stream_info *info)
+{
+	if (!info->incoming)
+		++*(unsigned *)owner;
+}
+
+/* Both hosts of a ping b; how many streams of a's own that took. */
+static unsigned streams_for_two_hosts(bool multiplex, struct seen *second)
+{
+	unsigned count = 0;
+
+	beta_is_whole(7, 7);
+	server_rule(&b, gamma_, 7);
+	server_host(&a, gamma_, "valid");
+	server_rule(&a, beta, 7)->multiplex = multiplex;
+	assert_true(ping(&a, alpha, beta, 5000, &result));
+	assert_true(ping(&a, gamma_, beta, 5000, &result));
+	assert_int_equal(outcomes(&a, false, gamma_, beta, second), 1);
+	pl_router_each(a.router, count_outgoing, &count);
+	return count;
+}
+
+/* The second host's pair joins by dialback (XEP-0220 2.6.1), where the
+ * partner's setting wants it. */
+static void test_second_pair_joins(void **state)
+{
+	struct seen second;
+
+	(void)state;
+	assert_int_equal(streams_for_two_hosts(true, &second), 1);
+	assert_string_equal(second.method, "tls-dialback");
+	assert_true(ping(&a, alpha, beta, 5000, &result));
+	assert_true(ping(&a, gamma_, beta, 5000, &result));
+}
+
+/* Else it gets a stream of its own, and so the best method. */
+static void test_second_pair_alone(void **state)
+{
+	struct seen second;
+
+	(void)state;
+	assert_int_equal(streams_for_two_hosts(false, &second), 2);
+	assert_string_equal(second.method, "sasl-over-tls");
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(test_##name, begin, end)
@@ -391,6 +460,8 @@ int main(void)
 		T(limit_of_an_address), T(limit_of_all), T(limit_of_a_partner),
 		T(simultaneous), T(order_of_what_waits),
 		T(next_target_after_tcp), T(next_target_after_stream),
+		T(next_target_that_is_dead), T(second_pair_joins),
+		T(second_pair_alone),
 		T(no_next_target_after_policy),
 		T(no_next_target_after_certificate), T(no_clear_text_by_itself),
 		T(clear_text_where_set), T(dialback_after_sasl),
