@@ -161,6 +161,19 @@ static void words_are_parsed_as_they_are_written(void **unused)
 	assert_string_equal(pl_method_name(77), "unknown");
 }
 
+/* A row without TLS has no use for a target that begins with TLS. */
+static void direct_tls_is_for_rows_with_tls(void **state)
+{
+	(void)state;
+	for (int row = 1; row <= PL_POLICY_ROWS; row++) {
+		struct pl_policy policy = pl_policy_of_row(row);
+
+		assert_int_equal(pl_policy_uses_tls(&policy),
+				 policy.tls != PL_NOT_SUPPORTED &&
+				 pl_policy_valid(&policy));
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -169,6 +182,7 @@ int main(void)
 		cmocka_unit_test(certificate_check_has_a_default_by_row),
 		cmocka_unit_test(common_uses_are_told),
 		cmocka_unit_test(words_are_parsed_as_they_are_written),
+		cmocka_unit_test(direct_tls_is_for_rows_with_tls),
 	};
 
 	return cmocka_run_group_tests_name("policy", tests, NULL, NULL);
