@@ -40,6 +40,8 @@ struct pl_partner_view {
 	const char *connect_host; /* borrowed until the loop turn ends; or NULL */
 	unsigned short connect_port;
 	bool connect_direct_tls;
+	const char *sni;          /* borrowed likewise: the name to show in TLS;
+	                           * NULL: the remote domain */
 	unsigned wanted_targets; /* enum pl_dns_want: what the row can use */
 	bool multiplex;
 };
@@ -53,8 +55,6 @@ struct pl_world_limits {
 	unsigned verify_connections; /* dialled for db:verify at a time */
 	uint64_t dns_ms, connect_ms, negotiate_ms, idle_ms, drain_ms;
 };
-
-struct pl_site; /* the daemon's: configuration with certificates loaded */
 
 /* Everything that streams of one loop share. */
 struct pl_world {

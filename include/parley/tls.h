@@ -78,6 +78,7 @@ struct pl_tls_initiate {
 	struct pl_tls_trust *trust;       /* not NULL */
 	struct pl_tls_identity *identity; /* NULL: show no certificate */
 	const char *domain;               /* target domain: SNI and identity */
+	const char *sni;                  /* another name to show; NULL: domain */
 	const char *base_domain;          /* SRV target, for DANE names; may be
 	                                   * NULL */
 	const struct pl_tls_dane *dane;   /* NULL: no DANE */

@@ -115,13 +115,13 @@ static void verb_ping(struct client *client, json_t *request)
 	if (!domain_of(client, request, "from", local) ||
 	    !domain_of(client, request, "to", remote))
 		return;
-	if (!site_host(&service->site, local, NULL)) {
+	if (!pl_site_host(&service->site, local, NULL)) {
 		snprintf(sentence, sizeof sentence,
 			 "%.200s is not a host of this daemon", local);
 		refuse(client, sentence, 2);
 		return;
 	}
-	if (site_host(&service->site, remote, NULL)) {
+	if (pl_site_host(&service->site, remote, NULL)) {
 		snprintf(sentence, sizeof sentence,
 			 "%.200s is served by this daemon itself", remote);
 		refuse(client, sentence, 2);

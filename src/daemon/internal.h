@@ -3,7 +3,6 @@
  *
  * main.c        arguments
  * service.c     the rooms put together; signals, reload, drain
- * site.c        a configuration with its certificates, as the streams see it
  * control.c     the control socket
  * json.c        streams and outcomes as JSON
  * privileges.c  from root to a user
@@ -13,37 +12,7 @@
 
 #include <jansson.h>
 
-#include "parley/conf.h"
-#include "parley/router.h"
-
-/* ----- site.c ----- */
-
-/* A host or component with its certificate; NULL where it has none. */
-struct site_host {
-	const struct pl_conf_host *conf;   /* borrowed from site.conf */
-	struct pl_tls_identity *identity;  /* owned */
-	bool expired, no_client_purpose;
-};
-
-struct pl_site {
-	struct pl_conf *conf;          /* owned reference */
-	struct pl_tls_trust *trust;    /* owned reference */
-	struct site_host *hosts;       /* owned */
-	size_t hosts_count;
-	struct pl_tls_identity *fallback; /* borrowed: of the first host that
-	                                   * has one */
-};
-
-/* Loads certificates and anchors; takes the reference on conf. */
-struct pl_site *site_new(struct pl_conf *conf, time_t now,
-			 struct pl_error *error);
-void site_free(struct pl_site *site);
-/* The look-ups of struct pl_world; `site` is a struct pl_site **. */
-bool site_host(void *site, const char *domain,
-	       struct pl_tls_identity **identity);
-void site_partner(void *site, const char *local, const char *remote,
-		  struct pl_partner_view *view);
-struct pl_world_limits site_limits(const struct pl_site *site);
+#include "parley/site.h"
 
 /* ----- service.c ----- */
 
@@ -57,7 +26,7 @@ struct service {
 	struct pl_resolver *resolver;
 	struct pl_world world;
 	struct pl_router *router;
-	struct service_listener *listeners;
+	struct pl_site_listeners *listeners;
 	struct control *control;
 	struct pl_timer *drain;
 	char *path;                    /* of the configuration */

@@ -14,137 +14,9 @@
 
 #define DEFAULT_SOCKET "/run/parley/control.sock"
 
-struct service_listener {
-	struct service *service;       /* borrowed */
-	struct pl_listener *listener;  /* owned */
-	char *endpoint;                /* owned */
-	bool direct_tls, wanted;
-	struct service_listener *next; /* in service.listeners */
-};
-
 static struct timeval clock_of(void *owner)
 {
 	return pl_loop_time(owner);
-}
-
-/* ----- listeners ----- */
-
-static void on_accept(void *owner, struct pl_conn *conn)
-{
-	struct service_listener *listener = owner;
-
-	pl_router_accept(listener->service->router, conn,
-			 listener->direct_tls);
-}
-
-static struct service_listener *find_listener(struct service *service,
-					      const struct pl_conf_listen *conf)
-{
-	struct service_listener *l;
-
-	for (l = service->listeners; l != NULL; l = l->next)
-		if (strcmp(l->endpoint, conf->endpoint) == 0)
-			return l;
-	return NULL;
-}
-
-static bool open_listener(struct service *service,
-			  const struct pl_conf_listen *conf,
-			  struct pl_error *error)
-{
-	struct service_listener *l = pl_calloc(1, sizeof *l);
-
-	l->service = service;
-	l->wanted = true;
-	l->direct_tls = conf->direct_tls;
-	l->endpoint = pl_strdup(conf->endpoint);
-	l->listener = pl_listener_new(service->loop, conf->endpoint, on_accept,
-				      l, error);
-	if (l->listener == NULL) {
-		free(l->endpoint);
-		free(l);
-		return pl_error_context(error, "%s:%d", conf->file,
-					conf->line);
-	}
-	l->next = service->listeners;
-	service->listeners = l;
-	pl_log_event(service->log, PL_LOG_INFO, "listening", "%s (%s)",
-		     conf->endpoint, conf->direct_tls ? "direct TLS"
-						      : "STARTTLS");
-	return true;
-}
-
-static void close_listeners(struct service *service, bool unwanted_only)
-{
-	struct service_listener **link = &service->listeners, *l;
-
-	while ((l = *link) != NULL) {
-		if (unwanted_only && l->wanted) {
-			link = &l->next;
-			continue;
-		}
-		*link = l->next;
-		pl_listener_free(l->listener);
-		free(l->endpoint);
-		free(l);
-	}
-}
-
-/* Opens what is new and closes what is gone; false when one cannot be had. */
-static bool set_listeners(struct service *service, struct pl_error *error)
-{
-	const struct pl_conf_listen *conf;
-	struct service_listener *l;
-	bool good = true;
-
-	for (l = service->listeners; l != NULL; l = l->next)
-		l->wanted = false;
-	for (conf = service->site->conf->listens; conf; conf = conf->next) {
-		l = find_listener(service, conf);
-		if (l != NULL) {
-			l->wanted = true;
-			l->direct_tls = conf->direct_tls;
-		} else if (!open_listener(service, conf, error)) {
-			good = false;
-		}
-	}
-	close_listeners(service, true);
-	return good;
-}
-
-/* ----- what configuration makes ----- */
-
-static struct pl_resolver *make_resolver(struct service *service,
-					 const struct pl_conf *conf,
-					 struct pl_error *error)
-{
-	struct pl_dns_settings settings = {
-		.resolv_conf = conf->dns.resolv_conf,
-		.hosts = conf->dns.hosts,
-		.trust_anchor_file = conf->dns.trust_anchor_file,
-		.dane = conf->dns.dane,
-		.allow_loopback = conf->dns.allow_loopback,
-	};
-
-	return pl_resolver_new(pl_loop_base(service->loop), &settings, error);
-}
-
-static bool make_dialback(struct pl_dialback *dialback,
-			  const struct pl_conf *conf, struct pl_error *error)
-{
-	if (conf->dialback_secret == NULL)
-		return pl_dialback_init_random(dialback, error);
-	return pl_dialback_init(dialback, conf->dialback_secret,
-				conf->dialback_secret_length, error);
-}
-
-static struct pl_log_settings log_settings(const struct pl_conf *conf)
-{
-	return (struct pl_log_settings){
-		.level = conf->log.level,
-		.format = conf->log.format,
-		.destination = conf->log.destination,
-	};
 }
 
 static void log_notes(struct service *service,
@@ -182,7 +54,7 @@ static void renew_dialback(struct service *service, const struct pl_conf *conf)
 	struct pl_dialback dialback;
 
 	if (conf->dialback_secret == NULL ||
-	    !make_dialback(&dialback, conf, NULL))
+	    !pl_site_dialback(&dialback, conf, NULL))
 		return;
 	pl_dialback_finish(&service->dialback);
 	service->dialback = dialback;
@@ -191,13 +63,13 @@ static void renew_dialback(struct service *service, const struct pl_conf *conf)
 static void swap_site(struct service *service, struct pl_site *site,
 		      struct pl_resolver *resolver)
 {
-	struct pl_log_settings settings = log_settings(site->conf);
+	struct pl_log_settings settings = pl_site_log_settings(site->conf);
 	struct pl_error error = { .text = "" };
 
-	site_free(service->site);
+	pl_site_free(service->site);
 	service->site = site;
 	service->world.trust = site->trust;
-	service->world.limits = site_limits(site);
+	service->world.limits = pl_site_limits(site->conf);
 	if (resolver != NULL) {
 		/* Queries of the old one must not call back any more. */
 		service->world.resolver = resolver;
@@ -210,7 +82,8 @@ static void swap_site(struct service *service, struct pl_site *site,
 		pl_log_event(service->log, PL_LOG_WARNING, "log",
 			     "kept as it was: %s", error.text);
 	error.text[0] = '\0';
-	if (!set_listeners(service, &error))
+	if (!pl_site_listeners_set(service->listeners, site->conf->listens,
+				   &error))
 		pl_log_event(service->log, PL_LOG_ERROR, "listen", "%s",
 			     error.text);
 	pl_router_terms_changed(service->router);
@@ -227,11 +100,11 @@ static bool reload(struct service *service, struct pl_conf_note **notes)
 	log_notes(service, *notes);
 	if (conf == NULL)
 		return false;
-	site = site_new(conf, time(NULL), &error);
+	site = pl_site_new(conf, time(NULL), &error);
 	if (site != NULL && !same_dns(conf, service->site->conf)) {
-		resolver = make_resolver(service, conf, &error);
+		resolver = pl_site_resolver(service->loop, conf, &error);
 		if (resolver == NULL) {
-			site_free(site);
+			pl_site_free(site);
 			site = NULL;
 		}
 	}
@@ -307,7 +180,7 @@ static void drain(struct service *service)
 	pl_log_event(service->log, PL_LOG_NOTICE, "stopping",
 		     "telling every peer; at most %d seconds",
 		     service->site->conf->timeouts.drain);
-	close_listeners(service, false);
+	pl_site_listeners_set(service->listeners, NULL, NULL);
 	control_free(service->control);
 	service->control = NULL;
 	service->drain_until_ms = pl_loop_now_ms(service->loop) +
@@ -355,22 +228,11 @@ static void open_control(struct service *service)
 			     "no control socket: %s", error.text);
 }
 
-/* The SASL library looks this machine's name up once: here, where waiting
- * harms nobody. */
 static bool prepare_sasl(const struct service *service, struct pl_error *error)
 {
-	struct pl_buffer body;
-	bool good;
-
-	if (!pl_sasl_global_init(error))
-		return false;
 	if (service->site->hosts_count == 0)
-		return true;
-	pl_buffer_init(&body, 0);
-	good = pl_sasl_client_start(service->site->hosts[0].conf->name, &body,
-				    error);
-	pl_buffer_finish(&body);
-	return good;
+		return pl_sasl_global_init(error);
+	return pl_site_start_sasl(service->site->hosts[0].conf->name, error);
 }
 
 /* Each connection costs a descriptor: as many as the system lets us have. */
@@ -387,7 +249,7 @@ static void raise_descriptor_limit(void)
 static bool build(struct service *service, struct pl_conf *conf,
 		  struct pl_error *error)
 {
-	struct pl_log_settings settings = log_settings(conf);
+	struct pl_log_settings settings = pl_site_log_settings(conf);
 
 	raise_descriptor_limit();
 	service->loop = pl_loop_new(error);
@@ -395,14 +257,14 @@ static bool build(struct service *service, struct pl_conf *conf,
 		pl_conf_unref(conf);
 		return false;
 	}
-	service->site = site_new(conf, time(NULL), error);
+	service->site = pl_site_new(conf, time(NULL), error);
 	if (service->site == NULL)
 		return false;
 	service->log = pl_log_new(&settings, clock_of, service->loop, error);
 	if (service->log == NULL || !prepare_sasl(service, error) ||
-	    !make_dialback(&service->dialback, conf, error))
+	    !pl_site_dialback(&service->dialback, conf, error))
 		return false;
-	service->resolver = make_resolver(service, conf, error);
+	service->resolver = pl_site_resolver(service->loop, conf, error);
 	if (service->resolver == NULL)
 		return false;
 	service->world = (struct pl_world){
@@ -411,14 +273,16 @@ static bool build(struct service *service, struct pl_conf *conf,
 		.resolver = service->resolver,
 		.dialback = &service->dialback,
 		.trust = service->site->trust,
-		.limits = site_limits(service->site),
+		.limits = pl_site_limits(conf),
 		.site = &service->site,
-		.host = site_host,
-		.partner = site_partner,
+		.host = pl_site_host,
+		.partner = pl_site_partner,
 	};
 	service->router = pl_router_new(&service->world);
 	service->started_ms = pl_loop_now_ms(service->loop);
-	return set_listeners(service, error);
+	service->listeners = pl_site_listeners_new(service->loop, service->log,
+						   service->router);
+	return pl_site_listeners_set(service->listeners, conf->listens, error);
 }
 
 static bool go(struct service *service, struct pl_error *error)
@@ -448,13 +312,13 @@ static bool go(struct service *service, struct pl_error *error)
 static void take_down(struct service *service)
 {
 	control_free(service->control);
-	close_listeners(service, false);
+	pl_site_listeners_free(service->listeners);
 	pl_router_free(service->router);
 	if (service->resolver != NULL)
 		pl_resolver_free(service->resolver);
 	pl_timer_free(service->drain);
 	pl_dialback_finish(&service->dialback);
-	site_free(service->site);
+	pl_site_free(service->site);
 	pl_log_free(service->log);
 	if (service->loop != NULL)
 		pl_loop_free(service->loop);

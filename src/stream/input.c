@@ -83,6 +83,7 @@ static struct pl_tls *new_tls(struct pl_stream *stream, struct pl_error *error)
 {
 	struct pl_world *world = stream->world;
 	struct pl_tls_identity *identity = NULL;
+	struct pl_partner_view partner;
 
 	if (stream->incoming) {
 		struct pl_tls_receive how = { .trust = world->trust };
@@ -103,10 +104,12 @@ static struct pl_tls *new_tls(struct pl_stream *stream, struct pl_error *error)
 		return pl_tls_receiving(&how, error);
 	}
 	world->host(world->site, stream->local, &identity);
+	world->partner(world->site, stream->local, stream->remote, &partner);
 	return pl_tls_initiating(&(struct pl_tls_initiate){
 		.trust = world->trust,
 		.identity = identity,
 		.domain = stream->remote,
+		.sni = partner.sni,
 		.base_domain = stream->target ? stream->target->host : NULL,
 		.dane = stream->target && stream->target->tlsa_count
 			? stream->target->tlsa : NULL,

@@ -128,7 +128,7 @@ static bool set_target(struct pl_tls *tls, const struct pl_tls_initiate *how,
 	if (tls->domain == NULL)
 		return pl_error_set(error, "TLS: no target domain");
 	/* There is no SNI for IP literals (RFC 6066 3). */
-	if (pl_addr_ascii(tls->domain, ascii) &&
+	if (pl_addr_ascii(how->sni != NULL ? how->sni : tls->domain, ascii) &&
 	    !SSL_set_tlsext_host_name(tls->ssl, ascii))
 		return pl_tls_complain(error, "TLS: SNI");
 	return add_dane(tls, how) || pl_tls_complain(error, "TLS: DANE");

@@ -1,5 +1,5 @@
 /* A configuration with its certificates loaded, as the streams see it. */
-#include "internal.h"
+#include "parley/site.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,7 +11,7 @@ static struct pl_tls_identity *covering(const struct pl_site *site,
 					const char *domain)
 {
 	for (size_t i = 0; i < site->hosts_count; i++) {
-		struct site_host *host = &site->hosts[i];
+		struct pl_site_host *host = &site->hosts[i];
 
 		if (!host->conf->component && host->identity != NULL &&
 		    pl_tls_identity_covers(host->identity, domain))
@@ -20,8 +20,8 @@ static struct pl_tls_identity *covering(const struct pl_site *site,
 	return NULL;
 }
 
-static bool load_host(struct pl_site *site, struct site_host *host, time_t now,
-		      struct pl_error *error)
+static bool load_host(struct pl_site *site, struct pl_site_host *host,
+		      time_t now, struct pl_error *error)
 {
 	const struct pl_conf_host *conf = host->conf;
 
@@ -41,8 +41,8 @@ static bool load_host(struct pl_site *site, struct site_host *host, time_t now,
 	return true;
 }
 
-struct pl_site *site_new(struct pl_conf *conf, time_t now,
-			 struct pl_error *error)
+struct pl_site *pl_site_new(struct pl_conf *conf, time_t now,
+			    struct pl_error *error)
 {
 	struct pl_site *site = pl_calloc(1, sizeof *site);
 	const struct pl_conf_host *host;
@@ -57,7 +57,7 @@ struct pl_site *site_new(struct pl_conf *conf, time_t now,
 	site->trust = pl_tls_trust_new(conf->ca_file, conf->ca_directory,
 				       error);
 	if (site->trust == NULL) {
-		site_free(site);
+		pl_site_free(site);
 		return NULL;
 	}
 	/* Hosts first: components may lean on them. */
@@ -65,13 +65,13 @@ struct pl_site *site_new(struct pl_conf *conf, time_t now,
 		for (size_t i = 0; i < site->hosts_count; i++)
 			if (site->hosts[i].conf->component == component &&
 			    !load_host(site, &site->hosts[i], now, error)) {
-				site_free(site);
+				pl_site_free(site);
 				return NULL;
 			}
 	return site;
 }
 
-void site_free(struct pl_site *site)
+void pl_site_free(struct pl_site *site)
 {
 	if (site == NULL)
 		return;
@@ -83,7 +83,7 @@ void site_free(struct pl_site *site)
 	free(site);
 }
 
-static const struct site_host *find(const struct pl_site *site,
+static const struct pl_site_host *find(const struct pl_site *site,
 				    const char *domain)
 {
 	const struct pl_conf_host *conf = pl_conf_host(site->conf, domain);
@@ -94,11 +94,11 @@ static const struct site_host *find(const struct pl_site *site,
 	return NULL;
 }
 
-bool site_host(void *owner, const char *domain,
-	       struct pl_tls_identity **identity)
+bool pl_site_host(void *owner, const char *domain,
+		  struct pl_tls_identity **identity)
 {
 	struct pl_site *site = *(struct pl_site **)owner;
-	const struct site_host *host;
+	const struct pl_site_host *host;
 
 	if (domain == NULL) {
 		if (identity != NULL)
@@ -120,11 +120,11 @@ static void describe_rule(const struct pl_conf_partner *partner, char *out,
 		 slash != NULL ? slash + 1 : partner->file, partner->line);
 }
 
-void site_partner(void *owner, const char *local, const char *remote,
-		  struct pl_partner_view *view)
+void pl_site_partner(void *owner, const char *local, const char *remote,
+		     struct pl_partner_view *view)
 {
 	struct pl_site *site = *(struct pl_site **)owner;
-	const struct site_host *host = local ? find(site, local) : NULL;
+	const struct pl_site_host *host = local ? find(site, local) : NULL;
 	const struct pl_conf_partner *partner;
 
 	memset(view, 0, sizeof *view);
@@ -157,28 +157,4 @@ void site_partner(void *owner, const char *local, const char *remote,
 	view->wanted_targets = PL_DNS_STARTTLS |
 		(pl_policy_uses_tls(&view->terms.policy) ? PL_DNS_DIRECT_TLS
 							 : 0);
-}
-
-struct pl_world_limits site_limits(const struct pl_site *site)
-{
-	const struct pl_conf *conf = site->conf;
-
-	return (struct pl_world_limits){
-		.unauthenticated_bytes =
-			(size_t)conf->limits.unauthenticated_bytes,
-		.stanza_bytes = (size_t)conf->limits.stanza_bytes,
-		.output_bytes = (size_t)conf->limits.output_bytes,
-		.queue_bytes = (size_t)conf->limits.queue_bytes,
-		.pairs = 32,
-		.connections = (unsigned)conf->limits.connections,
-		.connections_per_address =
-			(unsigned)conf->limits.connections_per_address,
-		.verify_connections =
-			(unsigned)conf->limits.verify_connections,
-		.dns_ms = (uint64_t)conf->timeouts.dns * 1000,
-		.connect_ms = (uint64_t)conf->timeouts.connect * 1000,
-		.negotiate_ms = (uint64_t)conf->timeouts.negotiate * 1000,
-		.idle_ms = (uint64_t)conf->timeouts.idle * 1000,
-		.drain_ms = (uint64_t)conf->timeouts.drain * 1000,
-	};
 }
