@@ -93,6 +93,9 @@ void pl_conn_abort(struct pl_conn *conn);
 const char *pl_conn_peer(const struct pl_conn *conn);
 /* The address alone, for limits: IPv4 whole, IPv6 as its /64. */
 const char *pl_conn_peer_group(const struct pl_conn *conn);
+/* Our own endpoint, in the same form; "" when it cannot be had. */
+enum { PL_ENDPOINT_SIZE = 64 };
+void pl_conn_local(const struct pl_conn *conn, char out[PL_ENDPOINT_SIZE]);
 /* Connections that are alive in the loop, for tests and limits. */
 size_t pl_loop_connections(const struct pl_loop *loop);
 

@@ -26,6 +26,7 @@
 #include "parley/log.h"
 #include "parley/machine.h"
 #include "parley/net.h"
+#include "parley/tap.h"
 #include "parley/tls.h"
 #include "parley/xml.h"
 
@@ -64,6 +65,8 @@ struct pl_world {
 	struct pl_dialback *dialback;
 	struct pl_tls_trust *trust;
 	struct pl_world_limits limits;
+	const struct pl_tap_events *tap; /* NULL: nobody listens */
+	void *tap_owner;
 
 	void *site;                    /* argument of the look-ups */
 	/* Is it a domain of ours? identity (may be NULL) receives a borrowed

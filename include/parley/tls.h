@@ -107,6 +107,13 @@ struct pl_tls *pl_tls_receiving(const struct pl_tls_receive *how,
 				struct pl_error *error);
 void pl_tls_free(struct pl_tls *tls); /* NULL is fine */
 
+/* Has every secret of this connection told, as a line of an NSS key log, the
+ * moment it is made: inside the call that takes or makes the bytes that need it
+ * first. For captures that somebody asked for, never in a daemon. Only before
+ * pl_tls_start. */
+typedef void (*pl_tls_secret)(void *owner, const char *line);
+void pl_tls_tell_secrets(struct pl_tls *tls, pl_tls_secret secret, void *owner);
+
 enum pl_tls_status {
 	PL_TLS_HANDSHAKING,
 	PL_TLS_READY,     /* handshake done, data may flow */

@@ -371,3 +371,13 @@ const char *pl_conn_peer_group(const struct pl_conn *conn)
 {
 	return conn->group;
 }
+
+void pl_conn_local(const struct pl_conn *conn, char out[PL_ENDPOINT_SIZE])
+{
+	struct sockaddr_storage addr = { .ss_family = AF_UNSPEC };
+	socklen_t size = sizeof addr;
+
+	out[0] = '\0';
+	if (getsockname(conn->fd, (struct sockaddr *)&addr, &size) == 0)
+		address_text((struct sockaddr *)&addr, out, PL_ENDPOINT_SIZE);
+}

@@ -199,6 +199,7 @@ static void close_stream(struct pl_stream *stream)
 		pl_tls_shutdown(stream->tls);
 		stream_flush(stream);
 	}
+	tap_end(stream, PL_TAP_CLOSED);
 	pl_conn_close(stream->conn, STREAM_LINGER_MS);
 	stream->conn = NULL;
 	stream_finish(stream);
@@ -208,6 +209,7 @@ static void abort_stream(struct pl_stream *stream)
 {
 	if (stream->conn == NULL)
 		return;
+	tap_end(stream, PL_TAP_DROPPED);
 	pl_conn_abort(stream->conn);
 	stream->conn = NULL;
 	stream_finish(stream);

@@ -30,6 +30,12 @@ static void memory_gone(struct pl_stream *stream)
 
 /* ----- output ----- */
 
+static void write_out(struct pl_stream *stream, const struct pl_buffer *bytes)
+{
+	tap_bytes(stream, true, pl_buffer_bytes(bytes), bytes->length);
+	pl_conn_write(stream->conn, pl_buffer_bytes(bytes), bytes->length);
+}
+
 /* Hands what the TLS engine produced to the connection. */
 static void drain_tls(struct pl_stream *stream)
 {
@@ -39,8 +45,7 @@ static void drain_tls(struct pl_stream *stream)
 		return;
 	pl_buffer_init(&bytes, 0);
 	if (pl_tls_drain(stream->tls, &bytes) && bytes.length > 0)
-		pl_conn_write(stream->conn, pl_buffer_bytes(&bytes),
-			      bytes.length);
+		write_out(stream, &bytes);
 	pl_buffer_finish(&bytes);
 }
 
@@ -56,8 +61,7 @@ void stream_flush(struct pl_stream *stream)
 	if (stream->conn == NULL)
 		return;
 	if (stream->out.length > 0 && stream->tls == NULL)
-		pl_conn_write(stream->conn, pl_buffer_bytes(&stream->out),
-			      stream->out.length);
+		write_out(stream, &stream->out);
 	else if (stream->out.length > 0)
 		pl_tls_write(stream->tls, pl_buffer_bytes(&stream->out),
 			     stream->out.length);
@@ -131,6 +135,7 @@ static void begin_handshake(struct pl_stream *stream)
 			.tls_failure = PL_TLS_OTHER });
 		return;
 	}
+	tap_secrets(stream);
 	pl_tls_start(stream->tls);
 	drain_tls(stream);
 }
@@ -259,6 +264,7 @@ static void take_tls(struct pl_stream *stream, const void *bytes,
 {
 	enum pl_tls_status status = pl_tls_feed(stream->tls, bytes, length);
 
+	tap_bytes(stream, false, bytes, length); /* behind its secrets */
 	if (!stream->handshake_told && status == PL_TLS_FAILED) {
 		handshake_failed(stream);
 		return;
@@ -281,10 +287,12 @@ static void on_data(void *owner, const void *bytes, size_t length)
 
 	if (stream->ended)
 		return;
-	if (stream->tls != NULL)
+	if (stream->tls != NULL) {
 		take_tls(stream, bytes, length);
-	else
+	} else {
+		tap_bytes(stream, false, bytes, length);
 		take(stream, bytes, length);
+	}
 	stream_flush(stream);
 }
 
@@ -294,6 +302,9 @@ static void on_end(void *owner, enum pl_conn_end end, const char *text)
 
 	if (stream->ended)
 		return;
+	if (end != PL_CONN_OVERFLOW)
+		tap_end(stream, end == PL_CONN_EOF ? PL_TAP_PEER_CLOSED
+						   : PL_TAP_PEER_RESET);
 	if (stream->words == NULL && text != NULL && text[0] != '\0')
 		stream_words(stream, "%s", text);
 	if (end == PL_CONN_OVERFLOW) {

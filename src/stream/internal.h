@@ -8,6 +8,7 @@
  * pairs.c     the pairs, their machine, their outcome
  * dialback.c  db:result and db:verify
  * write.c     the elements that we send
+ * tap.c       whoever listens to the connection's bytes
  */
 #ifndef PARLEY_STREAM_INTERNAL_H
 #define PARLEY_STREAM_INTERNAL_H
@@ -28,6 +29,7 @@ struct pl_stream {
 	const struct pl_stream_events *events; /* borrowed */
 	void *owner, *data;                    /* the owner's */
 	struct pl_conn *conn;                  /* owned; NULL once closed */
+	void *tapped;                          /* the tap's handle, or NULL */
 	struct pl_stream_state core;
 	struct pl_partner_view partner;        /* of the header's pair */
 	struct pl_xml_parser *parser;          /* owned */
@@ -69,6 +71,14 @@ void stream_finish(struct pl_stream *stream); /* frees it, at the turn's end */
 struct pl_terms stream_terms(const struct pl_stream *stream,
 			     const struct pl_partner_view *view);
 void stream_rename(char **name, const char *value);
+
+/* tap.c: each does nothing when nobody listens */
+void tap_open(struct pl_stream *stream);
+void tap_bytes(struct pl_stream *stream, bool outgoing, const void *bytes,
+	       size_t length);
+void tap_secrets(struct pl_stream *stream); /* of its new TLS engine */
+void tap_end(struct pl_stream *stream, enum pl_tap_end end);
+void tap_gone(struct pl_stream *stream);
 
 /* input.c */
 extern const struct pl_conn_events stream_conn_events;

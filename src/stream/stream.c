@@ -120,6 +120,7 @@ static void release(struct pl_stream *stream)
 	}
 	pl_xml_free(stream->parser);
 	pl_tls_free(stream->tls);
+	tap_gone(stream);
 	pl_sasl_server_free(stream->sasl);
 	pl_timer_free(stream->stage_timer);
 	pl_timer_free(stream->negotiation_timer);
@@ -248,6 +249,7 @@ static void start(struct pl_stream *stream)
 {
 	pl_timer_set(stream->negotiation_timer,
 		     stream->world->limits.negotiate_ms);
+	tap_open(stream);
 	pl_conn_own(stream->conn, &stream_conn_events, stream);
 	outside_event(stream, PL_EV_STARTED);
 }

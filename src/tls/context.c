@@ -43,6 +43,19 @@ static int on_alpn(SSL *ssl, const unsigned char **out, unsigned char *length,
 	return SSL_TLSEXT_ERR_ALERT_FATAL;
 }
 
+static void on_secret(const SSL *ssl, const char *line)
+{
+	const struct pl_tls *tls = SSL_get_app_data(ssl);
+
+	if (tls != NULL && tls->secret != NULL)
+		tls->secret(tls->secret_owner, line);
+}
+
+void pl_tls_context_tells(SSL_CTX *context)
+{
+	SSL_CTX_set_keylog_callback(context, on_secret);
+}
+
 /* OpenSSL asks for each ClientHello, with SNI or without, and on the
  * initiating side too. */
 static int on_server_name(SSL *ssl, int *alert, void *unused)
@@ -63,6 +76,8 @@ static int on_server_name(SSL *ssl, int *alert, void *unused)
 	context = pl_tls_context(identity, tls->trust, NULL);
 	if (context == NULL || SSL_set_SSL_CTX(ssl, context) == NULL)
 		return SSL_TLSEXT_ERR_NOACK;
+	if (tls->secret != NULL)
+		pl_tls_context_tells(context);
 	return SSL_TLSEXT_ERR_OK;
 }
 

@@ -205,6 +205,14 @@ static void handshake(struct pl_tls *tls)
 		pl_tls_fail(tls, "closed during the handshake");
 }
 
+/* OpenSSL has this callback on contexts only, which connections share. */
+void pl_tls_tell_secrets(struct pl_tls *tls, pl_tls_secret secret, void *owner)
+{
+	tls->secret = secret;
+	tls->secret_owner = owner;
+	pl_tls_context_tells(SSL_get_SSL_CTX(tls->ssl));
+}
+
 enum pl_tls_status pl_tls_start(struct pl_tls *tls)
 {
 	if (tls->status == PL_TLS_HANDSHAKING)

@@ -42,6 +42,8 @@ struct pl_tls {
 	struct pl_tls_trust *trust;   /* owned */
 	pl_tls_choose choose;         /* receiving; may be NULL */
 	void *owner;                  /* of `choose`; borrowed */
+	pl_tls_secret secret;         /* NULL: secrets stay here */
+	void *secret_owner;           /* borrowed */
 	enum pl_tls_status status;
 	bool eof, shut;               /* TCP ended; our close_notify is out */
 	unsigned char first[3];       /* the peer's first bytes ... */
@@ -67,6 +69,8 @@ struct pl_tls {
  * kept by the identity or by the trust. Borrowed; NULL on failure. */
 SSL_CTX *pl_tls_context(struct pl_tls_identity *identity,
 			struct pl_tls_trust *trust, struct pl_error *error);
+/* Tells secrets from here on of those connections that want it told. */
+void pl_tls_context_tells(SSL_CTX *context);
 /* Would OpenSSL show this identity? (weak keys) False with a sentence. */
 bool pl_tls_context_accepts(struct pl_tls_identity *identity,
 			    struct pl_error *error);

@@ -449,6 +449,13 @@ const char *pl_conn_peer_group(const struct pl_conn *conn)
 	return conn->group;
 }
 
+/* What the other end, while it is there, sees of this one. */
+void pl_conn_local(const struct pl_conn *conn, char out[PL_ENDPOINT_SIZE])
+{
+	snprintf(out, PL_ENDPOINT_SIZE, "%.63s",
+		 conn->other != NULL ? conn->other->peer : "");
+}
+
 /* ----- connecting two ends ----- */
 
 static void set_names(struct pl_conn *conn, const char *peer)
