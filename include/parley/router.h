@@ -62,6 +62,33 @@ struct pl_ping *pl_router_ping(struct pl_router *router, const char *local,
 			       pl_pinged pinged, void *owner);
 void pl_router_ping_cancel(struct pl_ping *ping);
 
+struct pl_negotiation_result {
+	bool timed_out;                /* it was given up at its limit */
+	uint64_t ms;                   /* till it ended */
+	enum pl_code code;             /* what failed; none: the pair is open */
+	const struct pl_record *record; /* its last outcome; NULL: it could not
+	                                * begin */
+};
+typedef void (*pl_negotiated)(void *owner,
+			      const struct pl_negotiation_result *result);
+
+/*
+ * Negotiates the pair (normal forms; local is a host of ours) without sending
+ * anything over it: over all targets and retries that the core allows. Answers
+ * once, later, with the last outcome. What is under way after timeout_ms is
+ * given up where it stands, and has its outcome as well (a timeout of that
+ * stage). An open pair stays open: its stream is the caller's to close. Returns
+ * a handle for cancelling, NULL where too many are under way.
+ */
+struct pl_negotiation *pl_router_negotiate(struct pl_router *router,
+					   const char *local,
+					   const char *remote,
+					   uint64_t timeout_ms,
+					   pl_negotiated negotiated,
+					   void *owner);
+/* Ends without calling back; the attempt itself goes on. */
+void pl_router_negotiate_cancel(struct pl_negotiation *negotiation);
+
 /* Shows every live stream, oldest first. */
 void pl_router_each(struct pl_router *router,
 		    void (*show)(void *owner, const struct pl_stream_info *),

@@ -77,6 +77,10 @@ struct pl_world {
 	 * known). Always fills the view. */
 	void (*partner)(void *site, const char *local, const char *remote,
 			struct pl_partner_view *view);
+	/* Makes the key of a db:result; NULL: made with `dialback`. For a process
+	 * whose db:verify another one answers. False: there is none now. */
+	bool (*key)(void *site, const char *receiving, const char *originating,
+		    const char *stream_id, char out[PL_DIALBACK_KEY_SIZE]);
 };
 
 /* ----- streams and pairs ----- */
@@ -166,6 +170,7 @@ void pl_stream_verified(struct pl_stream *stream, struct pl_pair *pair,
 			enum pl_pair_event_kind kind, const char *words);
 /* The configuration was replaced: judges every open pair anew. */
 void pl_stream_terms_changed(struct pl_stream *stream);
+void pl_stream_give_up(struct pl_stream *stream);   /* its time is over */
 void pl_stream_shutdown(struct pl_stream *stream);  /* the daemon drains */
 void pl_stream_idle(struct pl_stream *stream);      /* nothing to carry */
 void pl_stream_drop(struct pl_stream *stream);      /* makes room: aborts */

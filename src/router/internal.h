@@ -7,6 +7,7 @@
  * verify.c    keys of incoming db:result, verified with their authority
  * host.c      what our hosts answer
  * ping.c      pings of ours
+ * negotiate.c negotiations for their own sake
  * record.c    outcomes that are kept
  */
 #ifndef PARLEY_ROUTER_INTERNAL_H
@@ -20,6 +21,7 @@ enum {
 	ROUTES = 4096,           /* most routes kept */
 	RECORDS = 512,           /* most outcomes kept */
 	PINGS = 64,              /* under way at a time */
+	NEGOTIATIONS = 64,       /* likewise */
 	AUTHORITY_ASKS = 64,     /* keys waiting for one authority */
 	VERIFIES_PER_SOURCE = 16,/* authorities asked for one address */
 	CONNECTIONS_PER_ATTEMPT = 16,
@@ -55,6 +57,7 @@ TAILQ_HEAD(link_list, link);
 TAILQ_HEAD(route_list, route);
 TAILQ_HEAD(authority_list, authority);
 TAILQ_HEAD(ping_list, pl_ping);
+TAILQ_HEAD(negotiation_list, pl_negotiation);
 TAILQ_HEAD(record_list, record_entry);
 
 struct pl_router {
@@ -63,9 +66,10 @@ struct pl_router {
 	struct route_list routes;
 	struct authority_list authorities;
 	struct ping_list pings;
+	struct negotiation_list negotiations;
 	struct record_list records;
 	unsigned links_count, routes_count, authorities_count, pings_count,
-		records_count;
+		negotiations_count, records_count;
 	struct pl_timer *sweep;         /* owned */
 	uint64_t last_refused_log_ms;
 	bool draining;
@@ -93,6 +97,9 @@ void outgoing_stream_gone(struct outgoing *outgoing);
 /* Cancels what is under way; its stream goes on without it. */
 void outgoing_free(struct outgoing *outgoing);
 void outgoing_look_up_again(struct outgoing *outgoing);
+/* Its time is over: ends what is under way where it stands, with its outcome.
+ * False: nothing is. */
+bool outgoing_give_up(struct outgoing *outgoing);
 
 /* route.c */
 /* Sends a stanza written for jabber:server from local to remote. False: it
@@ -100,6 +107,13 @@ void outgoing_look_up_again(struct outgoing *outgoing);
 bool route_send(struct pl_router *router, const char *local,
 		const char *remote, const struct pl_buffer *stanza,
 		bool at_once);
+/* Begins an attempt where none is under way and no pair is open. False: too
+ * many routes, or draining. *open: the pair is. */
+bool route_negotiate(struct pl_router *router, const char *local,
+		     const char *remote, bool *open);
+/* Gives the attempt up that is under way; it has its outcome then. */
+void route_give_up(struct pl_router *router, const char *local,
+		   const char *remote);
 void route_outcome(struct pl_router *router, struct pl_pair *pair,
 		   const struct pl_outcome *outcome, enum pl_next next);
 void route_pair_gone(struct pl_pair *pair);
@@ -136,6 +150,12 @@ bool ping_take(struct pl_router *router, const struct pl_pair *pair,
 void ping_route_failed(struct pl_router *router, const char *local,
 		       const char *remote, enum pl_code code);
 void pings_free(struct pl_router *router);
+
+/* negotiate.c */
+/* The attempt of a pair is over; code none: it is open. */
+void negotiation_ended(struct pl_router *router, const char *local,
+		       const char *remote, enum pl_code code);
+void negotiations_free(struct pl_router *router);
 
 /* record.c */
 void record_keep(struct pl_router *router, const struct pl_outcome *outcome);

@@ -11,6 +11,7 @@
  */
 #include "internal.h"
 
+#include <arpa/inet.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -229,6 +230,50 @@ static void on_dns_deadline(void *owner)
 	}
 	outgoing->query = NULL;
 	fail(outgoing, code, "no answer within the time limit");
+}
+
+/* The address that is being dialled, or the first of several. */
+static void name_address(struct outgoing *outgoing)
+{
+	const struct pl_dns_target *target =
+		&outgoing->targets[outgoing->current];
+	const struct sockaddr *addr = (void *)&target->addresses[0].addr;
+	const struct sockaddr_in *v4 = (void *)addr;
+	const struct sockaddr_in6 *v6 = (void *)addr;
+	char text[INET6_ADDRSTRLEN] = "";
+
+	if (target->addresses_count == 0)
+		return;
+	if (addr->sa_family == AF_INET6) {
+		inet_ntop(AF_INET6, &v6->sin6_addr, text, sizeof text);
+		snprintf(outgoing->addr, sizeof outgoing->addr, "[%s]:%u",
+			 text, ntohs(v6->sin6_port));
+	} else {
+		inet_ntop(AF_INET, &v4->sin_addr, text, sizeof text);
+		snprintf(outgoing->addr, sizeof outgoing->addr, "%s:%u", text,
+			 ntohs(v4->sin_port));
+	}
+}
+
+bool outgoing_give_up(struct outgoing *outgoing)
+{
+	if (outgoing->stream != NULL) {
+		pl_stream_give_up(outgoing->stream);
+		return true;
+	}
+	if (outgoing->dial != NULL) {
+		pl_dial_cancel(outgoing->dial);
+		outgoing->dial = NULL;
+		name_address(outgoing);
+		fail(outgoing, PL_CODE_TCP_TIMEOUT,
+		     "no answer within the time limit");
+		return true;
+	}
+	if (outgoing->query == NULL)
+		return false;
+	pl_timer_clear(outgoing->dns_timer);
+	on_dns_deadline(outgoing);
+	return true;
 }
 
 static void look_up(struct outgoing *outgoing)

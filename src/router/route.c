@@ -16,6 +16,7 @@ struct route {
 	uint64_t used_ms;
 	enum pl_code failed;         /* of the last attempt; none if it went */
 	bool over;                   /* the attempt is over: free it */
+	bool given_up;               /* its time is over: no other way */
 	TAILQ_ENTRY(route) entry;    /* in pl_router.routes */
 };
 
@@ -73,6 +74,7 @@ static void attempt_failed(struct route *route, enum pl_code code)
 	pl_buffer_consume(&route->waiting, route->waiting.length);
 	pl_buffer_trim(&route->waiting);
 	ping_route_failed(route->router, route->local, route->remote, code);
+	negotiation_ended(route->router, route->local, route->remote, code);
 }
 
 /* An attempt that never came to a stream: its line is made here. */
@@ -163,6 +165,8 @@ static void opened(struct route *route, struct pl_pair *pair)
 			       route->waiting.length);
 	pl_buffer_consume(&route->waiting, route->waiting.length);
 	pl_buffer_trim(&route->waiting);
+	negotiation_ended(route->router, route->local, route->remote,
+			  PL_CODE_NONE);
 }
 
 /* A pair on a stream that was there already: it may be open, under way, or
@@ -185,7 +189,7 @@ static void begin(struct route *route)
 
 	outgoing_free(route->outgoing);
 	route->outgoing = NULL;
-	route->over = false;
+	route->over = route->given_up = false;
 	route->failed = PL_CODE_NONE;
 	route->attempted_ms = pl_loop_now_ms(world->loop);
 	world->partner(world->site, route->local, route->remote, &partner);
@@ -243,6 +247,40 @@ bool route_send(struct pl_router *router, const char *local,
 				stanza->length);
 }
 
+bool route_negotiate(struct pl_router *router, const char *local,
+		     const char *remote, bool *open)
+{
+	struct route *route;
+
+	*open = false;
+	if (router->draining)
+		return false;
+	route = find_or_make(router, local, remote);
+	if (route == NULL)
+		return false;
+	route->used_ms = pl_loop_now_ms(router->world->loop);
+	if (route->pair != NULL)
+		*open = route->pair->state.phase == PL_PAIR_OPEN;
+	else if (route->outgoing == NULL || route->over)
+		begin(route);
+	return true;
+}
+
+void route_give_up(struct pl_router *router, const char *local,
+		   const char *remote)
+{
+	struct route *route = find(router, local, remote);
+
+	if (route == NULL || route->over)
+		return;
+	route->given_up = true;
+	if (route->outgoing != NULL && outgoing_give_up(route->outgoing))
+		return;
+	/* the pair is on a stream that carries others: it goes on there */
+	tell_unreached(route, PL_CODE_NEGOTIATION_TIMEOUT, NULL, NULL);
+	attempt_failed(route, PL_CODE_NEGOTIATION_TIMEOUT);
+}
+
 /* ----- what became of it ----- */
 
 /* A stream whose pair failed and that carries no other has nothing to do. */
@@ -274,7 +312,8 @@ void route_outcome(struct pl_router *router, struct pl_pair *pair,
 	pair->route = NULL;
 	route->pair = NULL;
 	if (next != PL_NEXT_NONE && route->outgoing != NULL && !route->over &&
-	    !router->draining && outgoing_next(route->outgoing, next))
+	    !route->given_up && !router->draining &&
+	    outgoing_next(route->outgoing, next))
 		return;
 	attempt_failed(route, outcome->code);
 	leave_stream(pair);

@@ -292,6 +292,7 @@ struct pl_router *pl_router_new(struct pl_world *world)
 	TAILQ_INIT(&router->routes);
 	TAILQ_INIT(&router->authorities);
 	TAILQ_INIT(&router->pings);
+	TAILQ_INIT(&router->negotiations);
 	TAILQ_INIT(&router->records);
 	router->sweep = pl_timer_new(world->loop, sweep, router);
 	pl_timer_set(router->sweep, SWEEP_MS);
@@ -304,6 +305,7 @@ void pl_router_free(struct pl_router *router)
 		return;
 	assert(TAILQ_EMPTY(&router->links));
 	pings_free(router);
+	negotiations_free(router);
 	routes_free(router);
 	verify_free_all(router);
 	records_free(router);

@@ -174,14 +174,23 @@ static void gone(struct pl_pair *pair)
 
 /* ----- what the pair machine asks for ----- */
 
+static bool make_key(const struct pl_pair *pair, char key[PL_DIALBACK_KEY_SIZE])
+{
+	const struct pl_world *world = pair->stream->world;
+
+	if (world->key != NULL)
+		return world->key(world->site, pair->remote, pair->local,
+				  pair->stream->peer_id, key);
+	return pl_dialback_key(world->dialback, pair->remote, pair->local,
+			       pair->stream->peer_id, key);
+}
+
 static void send_result(struct pl_pair *pair)
 {
 	struct pl_stream *stream = pair->stream;
 	char key[PL_DIALBACK_KEY_SIZE];
 
-	if (stream->peer_id == NULL ||
-	    !pl_dialback_key(stream->world->dialback, pair->remote,
-			     pair->local, stream->peer_id, key))
+	if (stream->peer_id == NULL || !make_key(pair, key))
 		return; /* the deadline ends it; the core wants an id first */
 	write_result_request(pair, key);
 	stream_touch(stream);

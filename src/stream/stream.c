@@ -392,6 +392,11 @@ void pl_stream_terms_changed(struct pl_stream *stream)
 	stream_flush(stream);
 }
 
+void pl_stream_give_up(struct pl_stream *stream)
+{
+	outside_event(stream, PL_EV_NEGOTIATION_DEADLINE);
+}
+
 void pl_stream_shutdown(struct pl_stream *stream)
 {
 	outside_event(stream, PL_EV_SHUTDOWN);
