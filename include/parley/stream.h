@@ -57,6 +57,35 @@ struct pl_world_limits {
 	uint64_t dns_ms, connect_ms, negotiate_ms, idle_ms, drain_ms;
 };
 
+/*
+ * Ways to be odd and yet legal, for those who test other servers against us
+ * (`parley listen --odd`, which see for what a good server does). The core
+ * knows nothing of them: they change how and when its actions are written.
+ */
+enum pl_odd {
+	PL_ODD_NO_VERSION = 1,
+	PL_ODD_EMPTY_MECHANISMS = 2,  /* receiving */
+	PL_ODD_LATE_REFUSAL = 4,      /* receiving */
+	PL_ODD_NO_VERIFY = 8,
+	PL_ODD_SPLIT_WRITES = 16,
+	PL_ODD_PREFIXES = 32,
+	PL_ODD_SLOW_FEATURES = 64,    /* receiving */
+	PL_ODD_WHITESPACE = 128,
+	PL_ODD_OLD_ERROR = 256,
+	PL_ODD_EXTRA_FEATURES = 512,  /* receiving */
+	PL_ODD_REQUIRED_FEATURE = 1024, /* receiving */
+	PL_ODD_UPPER_CASE = 2048,
+};
+struct pl_odd_entry {
+	const char *name;
+	unsigned bit;
+	const char *text; /* one line for --help */
+};
+/* The number-th of them, NULL behind the last. */
+const struct pl_odd_entry *pl_odd_entry(size_t number);
+/* "no-version,whitespace"; false with a sentence for an unknown name. */
+bool pl_odd_parse(const char *list, unsigned *odd, struct pl_error *error);
+
 /* Everything that streams of one loop share. */
 struct pl_world {
 	struct pl_loop *loop;
@@ -65,6 +94,7 @@ struct pl_world {
 	struct pl_dialback *dialback;
 	struct pl_tls_trust *trust;
 	struct pl_world_limits limits;
+	unsigned odd;                  /* enum pl_odd; 0 in daemons */
 	const struct pl_tap_events *tap; /* NULL: nobody listens */
 	void *tap_owner;
 

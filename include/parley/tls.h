@@ -100,6 +100,9 @@ struct pl_tls_receive {
 	                                   * TLS, the default; not NULL */
 	pl_tls_choose choose;             /* NULL: SNI does not matter */
 	void *owner;
+	bool refuse;                      /* whatever certificate comes, by an
+	                                   * alert (unknown CA): for tests of
+	                                   * the peer */
 };
 
 /* The receiving side; asks for a certificate, never insists. */

@@ -48,6 +48,7 @@ static void arm(struct pl_stream *stream, enum pl_deadline deadline)
 /* Nothing learnt before a restart survives it but what the core kept. */
 static void restart(struct pl_stream *stream)
 {
+	odd_forget_features(stream);
 	stream->restart = true;
 	free(stream->peer_id);
 	stream->peer_id = NULL;
@@ -199,6 +200,7 @@ static void close_stream(struct pl_stream *stream)
 		pl_tls_shutdown(stream->tls);
 		stream_flush(stream);
 	}
+	odd_hurry(stream);
 	tap_end(stream, PL_TAP_CLOSED);
 	pl_conn_close(stream->conn, STREAM_LINGER_MS);
 	stream->conn = NULL;
@@ -215,6 +217,12 @@ static void abort_stream(struct pl_stream *stream)
 	stream_finish(stream);
 }
 
+static void offer(struct pl_stream *stream, unsigned features)
+{
+	if (!odd_delays(stream, features))
+		write_features(stream, features);
+}
+
 void stream_carry_out(struct pl_stream *stream, unsigned action,
 		      const struct pl_step *step)
 {
@@ -224,27 +232,30 @@ void stream_carry_out(struct pl_stream *stream, unsigned action,
 	case PL_DO_NOTHING: break;
 	case PL_DO_SEND_HEADER: write_header(stream, true); break;
 	case PL_DO_SEND_HEADER_OLD: write_header(stream, false); break;
-	case PL_DO_SEND_FEATURES: write_features(stream, step->features); break;
+	case PL_DO_SEND_FEATURES: offer(stream, step->features); break;
 	case PL_DO_SEND_STARTTLS:
-		write_text(stream, "<starttls xmlns='" PL_NS_TLS "'/>");
+		write_element(stream, "<starttls xmlns='" PL_NS_TLS "'/>");
 		break;
 	case PL_DO_SEND_PROCEED:
-		write_text(stream, "<proceed xmlns='" PL_NS_TLS "'/>");
+		write_element(stream, "<proceed xmlns='" PL_NS_TLS "'/>");
 		break;
 	case PL_DO_SEND_TLS_FAILURE:
-		write_text(stream, "<failure xmlns='" PL_NS_TLS "'/>");
+		write_element(stream, "<failure xmlns='" PL_NS_TLS "'/>");
 		break;
-	case PL_DO_START_HANDSHAKE: stream->begin_handshake = true; break;
+	case PL_DO_START_HANDSHAKE:
+		odd_forget_features(stream);
+		stream->begin_handshake = true;
+		break;
 	case PL_DO_RESTART: restart(stream); break;
 	case PL_DO_SEND_AUTH: write_auth(stream, false); break;
 	case PL_DO_SEND_RESPONSE: write_auth(stream, true); break;
 	case PL_DO_START_SASL: start_sasl(stream); break;
 	case PL_DO_CONTINUE_SASL: continue_sasl(stream); break;
 	case PL_DO_SEND_CHALLENGE:
-		write_text(stream, "<challenge xmlns='" PL_NS_SASL "'/>");
+		write_element(stream, "<challenge xmlns='" PL_NS_SASL "'/>");
 		break;
 	case PL_DO_SEND_SUCCESS:
-		write_text(stream, "<success xmlns='" PL_NS_SASL "'/>");
+		write_element(stream, "<success xmlns='" PL_NS_SASL "'/>");
 		break;
 	case PL_DO_SEND_SASL_FAILURE:
 		write_sasl_failure(stream, step->sasl);
@@ -264,7 +275,9 @@ void stream_carry_out(struct pl_stream *stream, unsigned action,
 	case PL_DO_SEND_ERROR:
 		write_error(stream, step->condition, step->code);
 		break;
-	case PL_DO_SEND_CLOSE: write_text(stream, "</stream:stream>"); break;
+	case PL_DO_SEND_CLOSE:
+		write_element(stream, "</stream:stream>");
+		break;
 	case PL_DO_CLOSE: close_stream(stream); break;
 	case PL_DO_ABORT: abort_stream(stream); break;
 	}

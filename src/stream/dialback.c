@@ -100,6 +100,8 @@ static void take_result_request(struct pl_stream *stream,
 	size_t length;
 	bool full;
 
+	if (world->odd & PL_ODD_NO_VERIFY)
+		return; /* never answered */
 	event.addresses_good = addresses(element, from, to);
 	length = pl_xml_text(element, key, sizeof key);
 	event.key_present = length > 0 && length <= 1024;
@@ -202,6 +204,8 @@ static void take_verify_request(struct pl_stream *stream,
 			.kind = PL_EV_FAULT, .fault = PL_FAULT_LIMIT });
 		return;
 	}
+	if (world->odd & PL_ODD_NO_VERIFY)
+		return; /* never answered */
 	length = pl_xml_text(element, key, sizeof key);
 	matches = length < sizeof key &&
 		  pl_dialback_check(world->dialback, from, to, id, key,

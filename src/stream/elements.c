@@ -117,7 +117,9 @@ static bool on_header(void *owner, const struct pl_xml_header *header)
 	struct pl_stream_event event = { .kind = PL_EV_HEADER };
 	struct pl_header_facts *facts = &event.header;
 
-	facts->version_1 = header->major >= 1;
+	/* Who sends no version gets, and gives, nothing that came with it. */
+	facts->version_1 = header->major >= 1 &&
+		!(stream->world->odd & PL_ODD_NO_VERSION);
 	facts->has_id = header->id != NULL && header->id[0] != '\0' &&
 			strlen(header->id) <= STREAM_ID_LIMIT;
 	facts->declares_dialback = header->declares_dialback;

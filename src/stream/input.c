@@ -30,10 +30,30 @@ static void memory_gone(struct pl_stream *stream)
 
 /* ----- output ----- */
 
+void stream_write_out(struct pl_stream *stream, const void *bytes,
+		      size_t length)
+{
+	tap_bytes(stream, true, bytes, length);
+	pl_conn_write(stream->conn, bytes, length);
+}
+
 static void write_out(struct pl_stream *stream, const struct pl_buffer *bytes)
 {
-	tap_bytes(stream, true, pl_buffer_bytes(bytes), bytes->length);
-	pl_conn_write(stream->conn, pl_buffer_bytes(bytes), bytes->length);
+	const unsigned char *start = pl_buffer_bytes(bytes);
+
+	if (!odd_keeps(stream, start, bytes->length))
+		stream_write_out(stream, start, bytes->length);
+}
+
+static void encrypt(struct pl_stream *stream, const struct pl_buffer *bytes)
+{
+	const unsigned char *start = pl_buffer_bytes(bytes);
+	size_t record = odd_record(stream, bytes->length);
+
+	for (size_t at = 0; at < bytes->length; at += record)
+		pl_tls_write(stream->tls, start + at,
+			     bytes->length - at < record ? bytes->length - at
+							 : record);
 }
 
 /* Hands what the TLS engine produced to the connection. */
@@ -63,8 +83,7 @@ void stream_flush(struct pl_stream *stream)
 	if (stream->out.length > 0 && stream->tls == NULL)
 		write_out(stream, &stream->out);
 	else if (stream->out.length > 0)
-		pl_tls_write(stream->tls, pl_buffer_bytes(&stream->out),
-			     stream->out.length);
+		encrypt(stream, &stream->out);
 	pl_buffer_consume(&stream->out, stream->out.length);
 	pl_buffer_trim(&stream->out);
 	drain_tls(stream);
@@ -90,7 +109,10 @@ static struct pl_tls *new_tls(struct pl_stream *stream, struct pl_error *error)
 	struct pl_partner_view partner;
 
 	if (stream->incoming) {
-		struct pl_tls_receive how = { .trust = world->trust };
+		struct pl_tls_receive how = {
+			.trust = world->trust,
+			.refuse = (world->odd & PL_ODD_LATE_REFUSAL) != 0,
+		};
 
 		if (stream->local[0] == '\0' ||
 		    !world->host(world->site, stream->local, &identity) ||

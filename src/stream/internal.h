@@ -9,6 +9,7 @@
  * dialback.c  db:result and db:verify
  * write.c     the elements that we send
  * tap.c       whoever listens to the connection's bytes
+ * odd.c       for tests of others: legal and yet unusual
  */
 #ifndef PARLEY_STREAM_INTERNAL_H
 #define PARLEY_STREAM_INTERNAL_H
@@ -29,6 +30,7 @@ struct pl_stream {
 	const struct pl_stream_events *events; /* borrowed */
 	void *owner, *data;                    /* the owner's */
 	struct pl_conn *conn;                  /* owned; NULL once closed */
+	struct stream_odd *odd;                /* owned; NULL: nothing odd */
 	void *tapped;                          /* the tap's handle, or NULL */
 	struct pl_stream_state core;
 	struct pl_partner_view partner;        /* of the header's pair */
@@ -86,6 +88,8 @@ bool stream_new_parser(struct pl_stream *stream);
 void stream_settle(struct pl_stream *stream); /* restarts that are due */
 void stream_send(struct pl_stream *stream, const struct pl_buffer *bytes);
 void stream_flush(struct pl_stream *stream);
+void stream_write_out(struct pl_stream *stream, const void *bytes,
+		      size_t length); /* to the connection, now */
 
 /* elements.c */
 extern const struct pl_xml_events stream_xml_events;
@@ -115,10 +119,33 @@ bool dialback_kind(const struct pl_xml_node *element,
 void dialback_take(struct pl_stream *stream, const struct pl_xml_node *element);
 void dialback_unsolicited(struct pl_stream *stream, const char *what);
 
+/* odd.c: each does nothing, and changes nothing, in a world without odd bits */
+void odd_new(struct pl_stream *stream);
+void odd_free(struct pl_stream *stream);
+/* Bytes for the connection: taken to go out slowly? */
+bool odd_keeps(struct pl_stream *stream, const void *bytes, size_t length);
+void odd_hurry(struct pl_stream *stream); /* what waits goes out now */
+/* How much of so much plaintext goes into one TLS record. */
+size_t odd_record(const struct pl_stream *stream, size_t length);
+/* Features that are due: taken, to be written later? */
+bool odd_delays(struct pl_stream *stream, unsigned features);
+void odd_forget_features(struct pl_stream *stream);
+/* Writes a header of its own kind? */
+bool odd_header(struct pl_stream *stream, const struct pl_xml_open *open);
+/* What stands in the output from here on is one whole element (a header, a
+ * closing tag): it gets its looks. */
+void odd_element(struct pl_stream *stream, size_t from);
+void odd_features(struct pl_stream *stream, bool before);
+const char *odd_domain(const struct pl_stream *stream, const char *domain,
+		       char out[PL_DOMAIN_SIZE]);
+const char *odd_condition(const struct pl_stream *stream,
+			  const char *condition);
+
 /* write.c: each appends to the stream's output of this turn */
 void write_header(struct pl_stream *stream, bool version_1);
 void write_features(struct pl_stream *stream, unsigned features);
-void write_text(struct pl_stream *stream, const char *text);
+void write_text(struct pl_stream *stream, const char *text); /* as it is */
+void write_element(struct pl_stream *stream, const char *text); /* a whole one */
 void write_auth(struct pl_stream *stream, bool response);
 void write_sasl_failure(struct pl_stream *stream,
 			enum pl_sasl_condition condition);

@@ -121,6 +121,7 @@ static void release(struct pl_stream *stream)
 	pl_xml_free(stream->parser);
 	pl_tls_free(stream->tls);
 	tap_gone(stream);
+	odd_free(stream);
 	pl_sasl_server_free(stream->sasl);
 	pl_timer_free(stream->stage_timer);
 	pl_timer_free(stream->negotiation_timer);
@@ -235,6 +236,7 @@ static struct pl_stream *new_stream(struct pl_world *world,
 	stream->remote = pl_strdup("");
 	stream->began_ms = pl_loop_now_ms(world->loop);
 	name_in_logs(stream);
+	odd_new(stream);
 	stream_touch(stream);
 	if (!stream_new_parser(stream)) {
 		pl_conn_abort(conn);
@@ -337,6 +339,7 @@ bool pl_stream_send(struct pl_pair *pair, const void *stanza, size_t length)
 		return false;
 	if (!pl_buffer_append(&stream->out, stanza, length))
 		return false;
+	odd_element(stream, stream->out.length - length);
 	stream_touch(stream);
 	if (!stream->flush_due) {
 		stream->flush_due = true;

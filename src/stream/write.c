@@ -10,6 +10,14 @@ void write_text(struct pl_stream *stream, const char *text)
 	pl_buffer_text(&stream->out, text);
 }
 
+void write_element(struct pl_stream *stream, const char *text)
+{
+	size_t from = stream->out.length;
+
+	write_text(stream, text);
+	odd_element(stream, from);
+}
+
 /* 128 bits that nobody can guess: dialback keys hang on it (XEP-0220 6.1). */
 static void fresh_id(struct pl_stream *stream)
 {
@@ -27,6 +35,8 @@ void write_header(struct pl_stream *stream, bool version_1)
 		.content_ns = PL_NS_SERVER,
 		.version = version_1 ? "1.0" : NULL,
 	};
+	char from[PL_DOMAIN_SIZE], to[PL_DOMAIN_SIZE];
+	size_t start = stream->out.length;
 
 	if (stream->incoming) {
 		fresh_id(stream);
@@ -37,32 +47,45 @@ void write_header(struct pl_stream *stream, bool version_1)
 				    ? stream->local : "";
 	} else {
 		open.from = stream->local;
+		if (world->odd & PL_ODD_NO_VERSION)
+			open.version = NULL;
 	}
+	open.from = odd_domain(stream, open.from, from);
 	if (stream->remote[0] != '\0')
-		open.to = stream->remote;
-	pl_xml_write_header(&stream->out, &open);
+		open.to = odd_domain(stream, stream->remote, to);
+	if (!odd_header(stream, &open))
+		pl_xml_write_header(&stream->out, &open);
+	odd_element(stream, start);
 }
 
 void write_features(struct pl_stream *stream, unsigned features)
 {
+	bool external = (features & PL_FEATURE_EXTERNAL) &&
+			!(stream->world->odd & PL_ODD_EMPTY_MECHANISMS);
+	size_t from = stream->out.length;
+
 	write_text(stream, "<stream:features>");
+	odd_features(stream, true);
 	if (features & PL_FEATURE_STARTTLS)
 		write_text(stream, features & PL_FEATURE_STARTTLS_REQUIRED
 			? "<starttls xmlns='" PL_NS_TLS "'><required/>"
 			  "</starttls>"
 			: "<starttls xmlns='" PL_NS_TLS "'/>");
-	if (features & PL_FEATURE_EXTERNAL)
+	if (external)
 		write_text(stream, "<mechanisms xmlns='" PL_NS_SASL "'>"
 				   "<mechanism>EXTERNAL</mechanism>"
 				   "</mechanisms>");
 	if (features & PL_FEATURE_DIALBACK)
 		write_text(stream, "<dialback xmlns='" PL_NS_DIALBACK_FEATURE
 				   "'><errors/></dialback>");
+	odd_features(stream, false);
 	write_text(stream, "</stream:features>");
+	odd_element(stream, from);
 }
 
 void write_auth(struct pl_stream *stream, bool response)
 {
+	size_t from = stream->out.length;
 	struct pl_buffer body;
 
 	pl_buffer_init(&body, 0);
@@ -73,15 +96,19 @@ void write_auth(struct pl_stream *stream, bool response)
 				      "' mechanism='EXTERNAL'>");
 	pl_buffer_append(&stream->out, pl_buffer_bytes(&body), body.length);
 	write_text(stream, response ? "</response>" : "</auth>");
+	odd_element(stream, from);
 	pl_buffer_finish(&body);
 }
 
 void write_sasl_failure(struct pl_stream *stream,
 			enum pl_sasl_condition condition)
 {
+	size_t from = stream->out.length;
+
 	pl_buffer_printf(&stream->out, "<failure xmlns='" PL_NS_SASL
 			 "'><%s/></failure>",
 			 pl_sasl_condition_name(condition));
+	odd_element(stream, from);
 }
 
 /* What the peer's administrator reads; says what to mend and nothing of our
@@ -137,8 +164,11 @@ static const char *wire_text(enum pl_code code)
 void write_error(struct pl_stream *stream, enum pl_condition condition,
 		 enum pl_code code)
 {
-	pl_xml_write_stream_error(&stream->out, pl_condition_name(condition),
-				  wire_text(code));
+	const char *name = odd_condition(stream, pl_condition_name(condition));
+	size_t from = stream->out.length;
+
+	pl_xml_write_stream_error(&stream->out, name, wire_text(code));
+	odd_element(stream, from);
 }
 
 /* ----- dialback ----- */
@@ -151,6 +181,14 @@ static void attribute(struct pl_stream *stream, const char *name,
 	write_text(stream, "'");
 }
 
+static void domain_attribute(struct pl_stream *stream, const char *name,
+			     const char *domain)
+{
+	char odd[PL_DOMAIN_SIZE];
+
+	attribute(stream, name, odd_domain(stream, domain, odd));
+}
+
 static void error_child(struct pl_stream *stream,
 			enum pl_stanza_condition condition)
 {
@@ -161,50 +199,69 @@ static void error_child(struct pl_stream *stream,
 			 pl_stanza_condition_name(condition));
 }
 
+/* Old servers knew no errors of dialback (XEP-0220 2.5). */
+static void finish_answer(struct pl_stream *stream, size_t from,
+			  const char *end, const char *type,
+			  enum pl_stanza_condition condition)
+{
+	if (condition != PL_SC_NONE && (stream->world->odd & PL_ODD_OLD_ERROR)) {
+		condition = PL_SC_NONE;
+		type = "invalid";
+	}
+	attribute(stream, "type", type);
+	if (condition == PL_SC_NONE) {
+		write_text(stream, "/>");
+	} else {
+		write_text(stream, ">");
+		error_child(stream, condition);
+		write_text(stream, end);
+	}
+	odd_element(stream, from);
+}
+
 void write_result_request(struct pl_pair *pair, const char *key)
 {
 	struct pl_stream *stream = pair->stream;
+	size_t from = stream->out.length;
 
 	write_text(stream, "<db:result");
-	attribute(stream, "from", pair->local);
-	attribute(stream, "to", pair->remote);
+	domain_attribute(stream, "from", pair->local);
+	domain_attribute(stream, "to", pair->remote);
 	pl_buffer_printf(&stream->out, ">%s</db:result>", key);
+	odd_element(stream, from);
 }
 
 void write_result_answer(struct pl_pair *pair, const char *type,
 			 enum pl_stanza_condition condition)
 {
 	struct pl_stream *stream = pair->stream;
+	size_t from = stream->out.length;
 
 	write_text(stream, "<db:result");
-	attribute(stream, "from", pair->local);
-	attribute(stream, "to", pair->remote);
-	attribute(stream, "type", type);
-	if (condition == PL_SC_NONE) {
-		write_text(stream, "/>");
-		return;
-	}
-	write_text(stream, ">");
-	error_child(stream, condition);
-	write_text(stream, "</db:result>");
+	domain_attribute(stream, "from", pair->local);
+	domain_attribute(stream, "to", pair->remote);
+	finish_answer(stream, from, "</db:result>", type, condition);
 }
 
 static void open_verify(struct pl_stream *stream, const char *from,
 			const char *to, const char *id)
 {
 	write_text(stream, "<db:verify");
-	attribute(stream, "from", from);
-	attribute(stream, "to", to);
+	domain_attribute(stream, "from", from);
+	domain_attribute(stream, "to", to);
 	attribute(stream, "id", id);
 }
 
 void write_verify_request(struct pl_stream *stream, const char *from,
 			  const char *to, const char *id, const char *key)
 {
+	size_t start = stream->out.length;
+
 	open_verify(stream, from, to, id);
 	write_text(stream, ">");
 	pl_xml_escape(&stream->out, key, strlen(key));
 	write_text(stream, "</db:verify>");
+	odd_element(stream, start);
 }
 
 void write_verify_answer(struct pl_stream *stream, const char *from,
@@ -212,18 +269,14 @@ void write_verify_answer(struct pl_stream *stream, const char *from,
 			 enum pl_verify_answer answer,
 			 enum pl_stanza_condition condition)
 {
+	static const char *const types[] = {
+		[PL_VERIFY_VALID] = "valid",
+		[PL_VERIFY_INVALID] = "invalid",
+		[PL_VERIFY_ERROR] = "error",
+	};
+	size_t start = stream->out.length;
+
 	open_verify(stream, from, to, id);
-	switch (answer) {
-	case PL_VERIFY_VALID:
-		write_text(stream, " type='valid'/>");
-		return;
-	case PL_VERIFY_INVALID:
-		write_text(stream, " type='invalid'/>");
-		return;
-	case PL_VERIFY_ERROR:
-		break;
-	}
-	write_text(stream, " type='error'>");
-	error_child(stream, condition);
-	write_text(stream, "</db:verify>");
+	finish_answer(stream, start, "</db:verify>", types[answer],
+		      answer == PL_VERIFY_ERROR ? condition : PL_SC_NONE);
 }

@@ -157,6 +157,7 @@ struct pl_tls *pl_tls_receiving(const struct pl_tls_receive *how,
 		return NULL;
 	tls->choose = how->choose;
 	tls->owner = how->owner;
+	tls->refuse = how->refuse;
 	SSL_set_accept_state(tls->ssl);
 	return tls;
 }

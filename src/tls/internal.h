@@ -42,6 +42,7 @@ struct pl_tls {
 	struct pl_tls_trust *trust;   /* owned */
 	pl_tls_choose choose;         /* receiving; may be NULL */
 	void *owner;                  /* of `choose`; borrowed */
+	bool refuse;                  /* receiving: any certificate */
 	pl_tls_secret secret;         /* NULL: secrets stay here */
 	void *secret_owner;           /* borrowed */
 	enum pl_tls_status status;
@@ -98,7 +99,8 @@ time_t pl_tls_time(const ASN1_TIME *time); /* 0 when it cannot be read */
 /* How chains are validated, in both directions. */
 bool pl_tls_verify_setup(X509_VERIFY_PARAM *param,
 			 const struct pl_tls_trust *trust);
-/* For SSL_CTX_set_cert_verify_callback: fills tls->proof, returns 1. */
+/* For SSL_CTX_set_cert_verify_callback: fills tls->proof, returns 1 (but where
+ * any certificate is to be refused). */
 int pl_tls_verify(X509_STORE_CTX *ctx, void *unused);
 /* Fills tls->pkix, once: the chain as if there were no DANE records. */
 void pl_tls_verify_pkix(struct pl_tls *tls);

@@ -186,7 +186,10 @@ int pl_tls_verify(X509_STORE_CTX *ctx, void *unused)
 	struct pl_tls *tls = SSL_get_app_data(ssl);
 
 	validate(ctx, &tls->proof);
-	return 1;
+	if (!tls->refuse)
+		return 1;
+	X509_STORE_CTX_set_error(ctx, X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN);
+	return 0;
 }
 
 void pl_tls_verify_pkix(struct pl_tls *tls)
