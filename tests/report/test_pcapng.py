@@ -1,0 +1,294 @@
+#!/usr/bin/env python3
+"""Traces as captures: what tshark makes of them.
+
+usage: test_pcapng.py EXPORT_PCAPNG SAMPLES; prints TAP.
+"""
+import base64
+import json
+import os
+import re
+import struct
+import subprocess
+import sys
+import tempfile
+import traceback
+
+EXPORT, SAMPLES = sys.argv[1:3]
+tests = []
+folder = tempfile.TemporaryDirectory(prefix="parley-pcapng-")
+
+NS = "xmlns='jabber:server' xmlns:db='jabber:server:dialback' xmlns:stream='http://etherx.jabber.org/streams'"
+TLS = "xmlns='urn:ietf:params:xml:ns:xmpp-tls'"
+SASL = "xmlns='urn:ietf:params:xml:ns:xmpp-sasl'"
+
+
+def test(function):
+    tests.append(function)
+    return function
+
+
+class Trace:
+    """A trace written by hand, event by event."""
+
+    def __init__(self, trace="7f3c9a1e0b52", minute=3):
+        self.trace, self.minute, self.records = trace, minute, []
+
+    def add(self, direction, event, raw=None, stream="s1", enc="plain", summary="", us=None, **more):
+        count = len(self.records)
+        us = count * 1000 if us is None else us
+        record = {"v": 1, "seq": count + 1, "ts": f"2026-11-22T12:{self.minute:02}:00.{us:06}Z", "mono_us": us,
+                  "trace": self.trace, "stream": stream, "hop": "a.example>b.example", "role": "initiator",
+                  "dir": direction, "stage": event.split(".")[0], "event": event, "level": "info", "enc": enc,
+                  "summary": summary, "detail": {}, "len": len(raw or ""), "redacted": 0}
+        if record["stage"] == "trace":
+            record["stage"] = "policy"
+        if raw is not None:
+            record["raw"] = raw
+        record.update(more)
+        self.records.append(record)
+
+    def text(self):
+        return "".join(json.dumps(record) + "\n" for record in self.records)
+
+    def elements(self):
+        return [record for record in self.records if "raw" in record]
+
+
+def dialback_trace(tls):
+    """TLS Dialback over STARTTLS, or over direct TLS."""
+    trace = Trace()
+    address = "192.0.2.2:5270" if tls == "direct" else "192.0.2.2:5269"
+    header = f"<?xml version='1.0'?><stream:stream {NS} from='a.example' to='b.example' version='1.0'>"
+    answer = f"<stream:stream {NS} from='b.example' to='a.example' id='x' version='1.0'>"
+    trace.add("local", "trace.begin", summary="a.example -> b.example")
+    trace.add("dns", "dns.query", detail={"domain": "b.example"})
+    trace.add("dns", "dns.answer", detail={"secure": True})
+    trace.add("out", "tcp.connect", detail={"host": "x1.b.example", "port": 5269})
+    trace.add("out", "tcp.connected", detail={"addr": address, "local": "192.0.2.1:40000", "us": 1000})
+    if tls == "starttls":
+        trace.add("out", "stream.header", header)
+        trace.add("in", "stream.header", answer)
+        trace.add("in", "features.offer", f"<stream:features><starttls {TLS}/></stream:features>")
+        trace.add("local", "policy.choice", summary="TLS offered -> STARTTLS", detail={"choice": "starttls"})
+        trace.add("out", "starttls.request", f"<starttls {TLS}/>")
+        trace.add("in", "starttls.proceed", f"<proceed {TLS}/>")
+    trace.add("out", "tls.start")
+    trace.add("in", "tls.done", enc="tls", detail={"version": "TLSv1.3"})
+    trace.add("out", "stream.header", header, enc="tls")
+    trace.add("in", "stream.header", answer, enc="tls")
+    trace.add("in", "features.offer", "<stream:features><dialback xmlns='urn:xmpp:features:dialback'/>"
+              "</stream:features>", enc="tls")
+    trace.add("local", "policy.step", level="debug")
+    trace.add("out", "dialback.result", "<db:result from='a.example' to='b.example'>[key#3f9a]</db:result>",
+              enc="tls", summary="key sent", redacted=1)
+    trace.add("in", "dialback.result", "<db:result from='b.example' to='a.example' type='valid'/>", enc="tls",
+              summary="valid")
+    trace.add("local", "established.open", enc="tls", level="notice", summary="TLS Dialback")
+    trace.add("out", "stanza.seen", "<iq type='get' id='1' from='a.example' to='b.example'>"
+              "<ping xmlns='urn:xmpp:ping'/></iq>", enc="tls")
+    trace.add("in", "error.stream", "<stream:error><policy-violation xmlns='urn:ietf:params:xml:ns:xmpp-streams'/>"
+              "</stream:error>", enc="tls", code="peer-stream-error", level="warning", summary="policy-violation")
+    trace.add("out", "close.stream", "</stream:stream>", enc="tls")
+    trace.add("local", "trace.end", level="error", code="peer-stream-error", summary="failed")
+    return trace
+
+
+def export(text, name="trace"):
+    path = os.path.join(folder.name, name)
+    with open(path + ".jsonl", "w", encoding="utf-8") as file:
+        file.write(text)
+    with open(path + ".pcapng", "wb") as file:
+        subprocess.run([EXPORT, path + ".jsonl"], stdout=file, check=True, timeout=60)
+    return path + ".pcapng"
+
+
+def tshark(path, *arguments):
+    """Lines of its output; its complaints are ours."""
+    environment = dict(os.environ, HOME=folder.name, XDG_CONFIG_HOME=folder.name)
+    done = subprocess.run(["tshark", "-r", path, *arguments], capture_output=True, text=True, timeout=120,
+                          env=environment)
+    complaints = [line for line in done.stderr.splitlines() if "Running as user" not in line]
+    assert done.returncode == 0 and not complaints, done
+    return done.stdout.splitlines()
+
+
+def fields(path, only, *names):
+    options = [word for name in names for word in ("-e", name)]
+    return [line.split("\t") for line in tshark(path, "-Y", only, "-T", "fields", *options)]
+
+
+@test
+def every_element_is_a_packet():
+    for tls in "starttls", "direct":
+        trace = dialback_trace(tls)
+        path = export(trace.text(), tls)
+        lines = tshark(path, "-Y", "xmpp")
+        assert len(lines) == len(trace.elements()), "\n".join(lines)
+        others = tshark(path, "-Y", "!xmpp && !systemd_journal")
+        assert not others, others
+        # A closing tag alone is none to its XML dissector, though one to the other.
+        malformed = tshark(path, "-Y", "_ws.malformed")
+        assert len(malformed) == 1 and "STREAM END" in malformed[0], malformed
+
+
+@test
+def packets_know_their_ends():
+    path = export(dialback_trace("starttls").text())
+    rows = fields(path, "xmpp", "ip.src", "ip.dst", "exported_pdu.src_port", "exported_pdu.dst_port",
+                  "frame.packet_flags_direction", "exported_pdu.ipv4_src", "exported_pdu.ipv4_dst")
+    assert {tuple(row[2:]) for row in rows} == {
+        ("40000", "5269", "0x00000002", "192.0.2.1", "192.0.2.2"),
+        ("5269", "40000", "0x00000001", "192.0.2.2", "192.0.2.1")}, rows
+    columns = tshark(path, "-Y", "xmpp", "-T", "fields", "-e", "_ws.col.Source", "-e", "_ws.col.Destination")
+    assert set(columns) == {"192.0.2.1\t192.0.2.2", "192.0.2.2\t192.0.2.1"}, columns
+
+
+@test
+def unknown_packets_have_a_comment():
+    trace = dialback_trace("starttls")
+    path = export(trace.text())
+    rows = fields(path, "xmpp", "frame.comment", "_ws.col.Info")
+    assert all(row[0] for row in rows), rows
+    unknown = [row[0] for row in rows if "UNKNOWN" in row[1]]
+    assert len(unknown) == 3, rows
+    assert unknown[0] == "s1 a.example>b.example out, tls: key sent [dialback.result] masked", unknown
+    assert unknown[2] == "s1 a.example>b.example in, tls: policy-violation [error.stream, peer-stream-error]", unknown
+
+
+@test
+def decisions_stand_in_between():
+    trace = dialback_trace("starttls")
+    path = export(trace.text())
+    rows = fields(path, "systemd_journal", "systemd_journal.message", "systemd_journal.priority",
+                  "systemd_journal.realtime_timestamp")
+    expected = [record for record in trace.records if "raw" not in record and record["event"] != "policy.step"]
+    assert len(rows) == len(expected), rows
+    for row, record in zip(rows, expected):
+        assert f"[{record['event']}" in row[0], (row, record)
+    assert rows[0][0] == "s1 a.example>b.example local, plain: a.example -> b.example [trace.begin]", rows[0]
+    priorities = {"error": "3", "notice": "5", "info": "6"}
+    assert [row[1] for row in rows] == [priorities[record["level"]] for record in expected], rows
+    text = "\n".join(tshark(path, "-Y", "systemd_journal", "-V"))
+    assert "PARLEY_TRACE=7f3c9a1e0b52" in text or "7f3c9a1e0b52" in text, text[:2000]
+    assert "TLSv1.3" in text
+    numbers = [float(line) for line in tshark(path, "-T", "fields", "-e", "frame.time_relative")]
+    assert numbers == sorted(numbers) and abs(numbers[-1] - trace.records[-1]["mono_us"] / 1e6) < 1e-6, numbers
+
+
+@test
+def the_file_says_who_made_it():
+    path = export(dialback_trace("direct").text())
+    done = subprocess.run(["capinfos", path], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done
+    assert re.search(r"Capture application: +parley \d", done.stdout), done.stdout
+    assert "Number of interfaces in file: 1" in done.stdout, done.stdout
+    assert "Name = parley" in done.stdout and "microseconds" in done.stdout, done.stdout
+
+
+@test
+def two_streams_and_two_traces():
+    one, two = Trace(), Trace("0123456789ab", minute=2)
+    for trace in one, two:
+        trace.add("out", "tcp.connected", detail={"addr": "192.0.2.2:5269", "local": "192.0.2.1:40000"})
+        trace.add("in", "tcp.accepted", stream="s2", detail={"addr": "[2001:db8::2]:41000",
+                                                             "local": "[2001:db8::1]:5269"})
+        trace.add("out", "starttls.request", f"<starttls {TLS}/>")
+        trace.add("in", "starttls.request", f"<starttls {TLS}/>", stream="s2")
+        trace.add("in", "starttls.request", f"<starttls {TLS}/>", stream="s3")
+    path = export(one.text() + two.text())
+    rows = fields(path, "xmpp", "_ws.col.Source", "exported_pdu.dst_port")
+    assert rows == [["192.0.2.1", "5269"], ["2001:db8::2", "5269"], ["", ""]] * 2, rows
+    # The one that began earlier comes first, wherever it stands in the file.
+    text = "\n".join(tshark(path, "-Y", "systemd_journal", "-V"))
+    assert text.index("0123456789ab") < text.index("7f3c9a1e0b52")
+
+
+@test
+def time_runs_on_when_the_clock_is_set_back():
+    trace = Trace()
+    trace.add("out", "starttls.request", f"<starttls {TLS}/>", us=10)
+    trace.add("in", "starttls.proceed", f"<proceed {TLS}/>", us=500010, ts="2026-11-22T11:00:00Z")
+    rows = tshark(export(trace.text()), "-T", "fields", "-e", "frame.time_epoch")
+    assert rows == ["1795348980.000010000", "1795348980.500010000"], rows
+
+
+@test
+def hostile_texts():
+    trace = Trace()
+    evil = "x\x1b[31m\nPRIORITY=0\nMESSAGE=owned\r‮\x7f"
+    trace.add("local", "policy.choice", summary=evil, detail={"a": evil, "b": "y" * 50000})
+    trace.add("in", "error.stream", "<stream:error/>", summary=evil + "z" * 100000)
+    path = export(trace.text())
+    rows = fields(path, "systemd_journal", "systemd_journal.message", "systemd_journal.priority")
+    assert len(rows) == 1 and rows[0][1] == "6", rows
+    with open(path, "rb") as file:
+        bytes_ = file.read()
+    assert b"\x1b" not in bytes_ and "‮".encode() not in bytes_ and b"\nMESSAGE=owned" not in bytes_
+    assert len(bytes_) < 20000, len(bytes_)
+
+
+@test
+def elements_of_any_size_and_kind():
+    trace = Trace()
+    trace.add("in", "stream.element", "", summary="no bytes at all")
+    trace.add("in", "stream.element", "<a>" + "b" * 600000 + "</a>")
+    trace.add("in", "stream.element", base64.b64encode(b"<a>\xff\x00</a>").decode(), raw_enc="b64")
+    trace.add("in", "stream.element", "no base64", raw_enc="b64")
+    trace.add("in", "stream.element", "====", raw_enc="b64")
+    trace.add("in", "stream.element", "<message><body>" + "b" * 300, trunc=70000)
+    path = export(trace.text())
+    rows = fields(path, "frame", "frame.len", "frame.cap_len")
+    assert len(rows) == 6, rows
+    with open(path, "rb") as file:
+        bytes_ = file.read()
+    assert b"<a>\xff\x00</a>" in bytes_ and b"no base64" in bytes_
+    assert int(rows[-1][0]) - int(rows[-1][1]) == 70000, rows
+    assert int(rows[1][0]) > 600000 > 262144 > int(rows[1][1]), rows
+
+
+@test
+def blocks_are_whole():
+    """Every block says its length at both ends, in units of four bytes."""
+    for tls in "starttls", "direct":
+        with open(export(dialback_trace(tls).text()), "rb") as file:
+            data = file.read()
+        offset = 0
+        while offset < len(data):
+            length = struct.unpack_from("<I", data, offset + 4)[0]
+            assert length % 4 == 0 and length >= 12
+            assert struct.unpack_from("<I", data, offset + length - 4)[0] == length
+            offset += length
+        assert offset == len(data)
+
+
+@test
+def samples():
+    """Real traces: as many packets as elements, none malformed."""
+    names = sorted(os.listdir(SAMPLES)) if os.path.isdir(SAMPLES) else []
+    for name in names:
+        if not name.endswith(".jsonl"):
+            continue
+        with open(os.path.join(SAMPLES, name), encoding="utf-8") as file:
+            text = file.read()
+        records = [json.loads(line) for line in text.splitlines()]
+        path = export(text, name)
+        count = len([record for record in records if record.get("raw")])
+        assert len(tshark(path, "-Y", "xmpp")) == count, name
+
+
+def main():
+    print(f"1..{len(tests)}", flush=True)
+    failed = 0
+    for number, function in enumerate(tests, 1):
+        name = function.__name__.replace("_", " ")
+        try:
+            function()
+            print(f"ok {number} - {name}", flush=True)
+        except Exception:
+            failed += 1
+            print("# " + traceback.format_exc().replace("\n", "\n# "))
+            print(f"not ok {number} - {name}", flush=True)
+    return 1 if failed else 0
+
+
+sys.exit(main())
