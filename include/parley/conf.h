@@ -67,7 +67,7 @@ struct pl_conf_partner {
 	char *connect_host;     /* NULL: DNS */
 	unsigned short connect_port;
 	bool connect_direct_tls;
-	bool plaintext_retry, verify_requires_tls, keepalive, multiplex;
+	bool plaintext_retry, verify_requires_tls, keepalive, multiplex, bidi;
 	enum pl_partner_type type;
 	int connection_limit;
 	char *note;

@@ -48,6 +48,8 @@ struct pl_terms {
 	bool own_expired;           /* ... it is past its date (diagnosis) */
 	bool own_no_client_purpose; /* ... it lacks clientAuth (diagnosis) */
 	bool plaintext_retry;       /* partner setting of that name */
+	bool bidi;                  /* partner setting of that name: one stream
+	                             * may carry stanzas both ways (XEP-0288) */
 	bool verify_requires_tls;   /* partner setting of that name */
 	bool direct_tls;            /* the connection begins with TLS */
 	bool verify_only;           /* initiating: made only for db:verify */
@@ -94,6 +96,8 @@ struct pl_stream_state {
 	bool verify_served;    /* a db:verify was answered on it */
 	bool dialback_seen;    /* a db:result request was seen on it */
 	bool headers_sent;     /* our header went out on the current document */
+	bool bidi;             /* asked for, and kept through SASL: each pair that
+	                        * opens opens its reverse too (XEP-0288) */
 };
 
 enum pl_stream_event_kind {
@@ -119,6 +123,7 @@ enum pl_stream_event_kind {
 	PL_EV_SASL_CONTINUE,    /* ... wants a <challenge/> sent */
 	PL_EV_SASL_REJECTED,    /* ... refuses: sasl */
 	PL_EV_DIALBACK,         /* db:result or db:verify came: dialback */
+	PL_EV_BIDI,             /* <bidi/> came (XEP-0288 2.2) */
 	PL_EV_STANZA,           /* message, presence or iq came; flag = its
 	                         * (from, to) is an open pair of this stream,
 	                         * addressing says otherwise what is wrong */
@@ -170,6 +175,7 @@ enum pl_feature {
 	PL_FEATURE_DIALBACK = 8,
 	PL_FEATURE_DIALBACK_ERRORS = 16,
 	PL_FEATURE_UNKNOWN_REQUIRED = 32,
+	PL_FEATURE_BIDI = 64,
 };
 
 /* A stream header, judged by the shell. */
@@ -232,6 +238,7 @@ enum pl_action {
 	PL_DO_SEND_TLS_FAILURE,   /* <failure/> in the TLS namespace */
 	PL_DO_START_HANDSHAKE,    /* bytes already read must be none */
 	PL_DO_RESTART,            /* a new parser; forget id and header */
+	PL_DO_SEND_BIDI,          /* <bidi/>, which nobody answers */
 	PL_DO_SEND_AUTH,          /* EXTERNAL with our authzid */
 	PL_DO_SEND_RESPONSE,
 	PL_DO_START_SASL,         /* give <auth/>'s body to the SASL library */
@@ -313,6 +320,13 @@ void pl_stream_step(const struct pl_terms *terms,
 		    const struct pl_stream_event *event,
 		    struct pl_step *step);
 
+/*
+ * Does a pair that opens on this stream open its reverse as well (XEP-0288)?
+ * Its own terms say so again, by PL_PE_REVERSED: what proved the one domain to
+ * the other proves the other to the one.
+ */
+bool pl_stream_both_ways(const struct pl_stream_state *state);
+
 /* May a new db:result be sent on this initiating stream now (RFC 6120 5.4.2,
  * XEP-0220 2.1.1)? */
 bool pl_stream_takes_pairs(const struct pl_stream_state *state);
@@ -356,6 +370,8 @@ enum pl_pair_event_kind {
 	PL_PE_VERIFY_LOST,    /* it closed without an answer */
 	PL_PE_DEADLINE,       /* the pair's armed deadline passed */
 	PL_PE_STREAM_ENDED,   /* code, stage, side and next of the end */
+	PL_PE_REVERSED,       /* on a bidi stream the pair of the other way
+	                       * opened: method, and the word of the stream */
 	PL_PE_KINDS,          /* how many */
 };
 
@@ -374,6 +390,7 @@ struct pl_pair_event {
 	bool to_hosted, from_local;
 	bool over_limit;            /* too many pairs, or verifies under way */
 	enum pl_certificate certificate; /* judged for the pair's sender */
+	enum pl_method method;      /* PL_PE_REVERSED: of the other pair */
 	/* PL_PE_STREAM_ENDED: */
 	enum pl_code code;
 	enum pl_stage stage;
@@ -394,6 +411,8 @@ enum pl_pair_action {
 	                          * stanza_condition is the bounce for what
 	                          * waits (initiating) */
 	PL_DO_GONE_PAIR,         /* ended without an outcome line */
+	PL_DO_REVERSE_PAIR,      /* open without an outcome line: the outcome is
+	                          * that of the pair of the other way */
 	PL_DO_END_STREAM,        /* feed PL_EV_PAIR_INVALID to the stream */
 	PL_DO_UNSOLICITED,       /* an answer that nobody asked for: drop, log,
 	                          * count */

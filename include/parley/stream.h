@@ -217,7 +217,7 @@ struct pl_stream_info {
 	int row;
 	uint64_t began_ms, last_ms; /* last: a stanza or an attempt */
 	enum pl_stream_phase phase;
-	const struct pl_pair *pairs;
+	struct pl_pair *pairs;  /* the stream's */
 };
 void pl_stream_info(const struct pl_stream *stream,
 		    struct pl_stream_info *info);

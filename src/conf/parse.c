@@ -45,7 +45,7 @@ static const struct grammar_section grammar[] = {
 	{ "partner", true, { "domains*", "tls", "sasl", "dialback", "connect",
 			     "connect-tls", "certificate-check",
 			     "plaintext-retry", "verify-requires-tls", "type",
-			     "keepalive", "multiplex", "connection-limit",
+			     "keepalive", "multiplex", "bidi", "connection-limit",
 			     "note" } },
 	{ "timeouts", false, { "dns", "connect", "negotiate", "idle",
 			       "keepalive", "drain" } },

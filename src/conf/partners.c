@@ -190,6 +190,7 @@ static void read_switches(struct conf_load *load,
 		  &partner->verify_requires_tls, load->notes);
 	conf_bool(section, "keepalive", &partner->keepalive, load->notes);
 	conf_bool(section, "multiplex", &partner->multiplex, load->notes);
+	conf_bool(section, "bidi", &partner->bidi, load->notes);
 	if (partner->plaintext_retry &&
 	    !pl_policy_allows(&partner->policy, PL_METHOD_TCP_DIALBACK))
 		conf_note_partner(load->notes, PL_WARNING,

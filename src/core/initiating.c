@@ -18,8 +18,11 @@
  *     AWAIT_PAIRS      DIALBACK, answer   to its pair
  *                      PAIR_OPENED        OPEN
  *     OPEN             DIALBACK, answer   to its pair
+ *     OPEN             STANZA             on a bidi stream: delivered, or the
+ *                                         stream error that fits
  *     any              STANZA             not-authorized: this stream carries
  *                                         stanzas one way only
+ *                      BIDI               ignored: only the other side asks
  *                      DIALBACK else      ignored (XEP-0220 2.2)
  *                      STREAM_ERROR, CLOSED, DISCONNECTED: see why_ended()
  *                      DEADLINE, NEGOTIATION_DEADLINE: the code of the phase
@@ -77,6 +80,24 @@ static void give_up_unoffered(struct pl_moment *m, enum pl_code code)
 			   : PL_COND_POLICY_VIOLATION, code);
 }
 
+/*
+ * Asks for both ways, right before what authenticates us (XEP-0288 2.2). Stanzas
+ * that come back are as good as the proof of who the peer is: a certificate
+ * that did not verify is none, while a row that does without TLS relies on DNS
+ * in either direction.
+ */
+static void ask_for_bidi(struct pl_moment *m)
+{
+	const struct pl_stream_state *state = m->state;
+
+	if (!m->terms->bidi || m->terms->verify_only || state->bidi ||
+	    !(state->offered & PL_FEATURE_BIDI) ||
+	    (state->encrypted && state->certificate != PL_CERT_VALID))
+		return;
+	m->state->bidi = true;
+	pl_step_add(m->step, PL_DO_SEND_BIDI);
+}
+
 static void start_pairs(struct pl_moment *m)
 {
 	if (!m->state->has_id && !m->terms->verify_only) {
@@ -87,6 +108,7 @@ static void start_pairs(struct pl_moment *m)
 						 PL_NEXT_TARGET });
 		return;
 	}
+	ask_for_bidi(m);
 	m->state->phase = PL_AWAIT_PAIRS;
 	m->state->stage = PL_STAGE_DIALBACK;
 	pl_step_add(m->step, PL_DO_DISARM);
@@ -134,6 +156,7 @@ static bool may_send_auth(const struct pl_moment *m)
 
 static void send_auth(struct pl_moment *m)
 {
+	ask_for_bidi(m);
 	m->state->phase = PL_AWAIT_SASL;
 	m->state->stage = PL_STAGE_SASL;
 	pl_step_add(m->step, PL_DO_SEND_AUTH);
@@ -393,21 +416,31 @@ static bool is_answer(const struct pl_stream_event *event)
 }
 
 /* An answer goes to its pair, which knows whether it was asked for. Requests
- * never come on a stream of ours; nothing is ever granted by one. */
+ * come on a bidi stream alone, for further domains of the peer (XEP-0288 2.2);
+ * anywhere else nothing is ever granted by one. */
 static void on_dialback(struct pl_moment *m)
 {
 	bool ready = m->state->phase == PL_AWAIT_PAIRS ||
 		     m->state->phase == PL_OPEN;
+	bool reversed = m->event->dialback == PL_DB_RESULT_REQUEST &&
+			m->state->phase == PL_OPEN &&
+			pl_stream_both_ways(m->state);
 
-	pl_step_add(m->step, ready && is_answer(m->event) ? PL_DO_PAIR
-							  : PL_DO_IGNORE);
+	pl_step_add(m->step, (ready && is_answer(m->event)) || reversed
+				     ? PL_DO_PAIR : PL_DO_IGNORE);
 }
 
 static void on_stanza(struct pl_moment *m)
 {
-	pl_moment_error(m, PL_COND_NOT_AUTHORIZED,
-			(struct pl_end){ PL_CODE_PROTOCOL_VIOLATION,
-					 PL_STAGE_STANZA, PL_NEXT_NONE });
+	if (m->state->phase != PL_OPEN || !pl_stream_both_ways(m->state))
+		pl_moment_error(m, PL_COND_NOT_AUTHORIZED,
+				(struct pl_end){ PL_CODE_PROTOCOL_VIOLATION,
+						 PL_STAGE_STANZA,
+						 PL_NEXT_NONE });
+	else if (m->event->flag && m->event->addressing == PL_ADDRESS_OK)
+		pl_step_add(m->step, PL_DO_DELIVER);
+	else
+		pl_moment_refuse_stanza(m);
 }
 
 static void on_pair_opened(struct pl_moment *m)
@@ -622,6 +655,9 @@ void pl_initiating_step(struct pl_moment *m)
 		return;
 	case PL_EV_DIALBACK:
 		on_dialback(m);
+		return;
+	case PL_EV_BIDI:
+		pl_step_add(m->step, PL_DO_IGNORE);
 		return;
 	case PL_EV_STANZA:
 		on_stanza(m);

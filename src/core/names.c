@@ -37,6 +37,7 @@ static const char *const events[] = {
 	[PL_EV_SASL_CONTINUE] = "sasl-continue",
 	[PL_EV_SASL_REJECTED] = "sasl-rejected",
 	[PL_EV_DIALBACK] = "dialback",
+	[PL_EV_BIDI] = "bidi",
 	[PL_EV_STANZA] = "stanza",
 	[PL_EV_UNEXPECTED] = "unexpected",
 	[PL_EV_FAULT] = "fault",
@@ -79,6 +80,7 @@ static const char *const pair_events[] = {
 	[PL_PE_VERIFY_LOST] = "verify-lost",
 	[PL_PE_DEADLINE] = "deadline",
 	[PL_PE_STREAM_ENDED] = "stream-ended",
+	[PL_PE_REVERSED] = "reversed",
 };
 
 static const char *const actions[] = {
@@ -91,6 +93,7 @@ static const char *const actions[] = {
 	[PL_DO_SEND_TLS_FAILURE] = "send-tls-failure",
 	[PL_DO_START_HANDSHAKE] = "start-handshake",
 	[PL_DO_RESTART] = "restart",
+	[PL_DO_SEND_BIDI] = "send-bidi",
 	[PL_DO_SEND_AUTH] = "send-auth",
 	[PL_DO_SEND_RESPONSE] = "send-response",
 	[PL_DO_START_SASL] = "start-sasl",
@@ -120,6 +123,7 @@ static const char *const actions[] = {
 	[PL_DO_OPEN_PAIR] = "open-pair",
 	[PL_DO_FAIL_PAIR] = "fail-pair",
 	[PL_DO_GONE_PAIR] = "gone-pair",
+	[PL_DO_REVERSE_PAIR] = "reverse-pair",
 	[PL_DO_END_STREAM] = "end-stream",
 	[PL_DO_UNSOLICITED] = "unsolicited",
 };

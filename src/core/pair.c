@@ -26,6 +26,10 @@
  *     OPEN          RESULT_REQUEST    db:result valid again
  *                   STREAM_ENDED      GONE
  *
+ *     either
+ *     AWAIT_STREAM, REVERSED          OPEN, where its row allows the method
+ *     AWAIT_REQUEST                   that opened the pair of the other way
+ *
  * An answer in any other phase is one that nobody asked for, and grants nothing
  * (XEP-0220 2.1.1, 2.1.2). Every other event in any other phase is ignored.
  */
@@ -113,6 +117,19 @@ static void gone(struct turn *t)
 static void unsolicited(struct turn *t)
 {
 	pl_step_add(t->step, PL_DO_UNSOLICITED);
+}
+
+/* XEP-0288 2.2. The row is the same both ways, but a pair is judged by its own
+ * terms, always. */
+static void reversed(struct turn *t)
+{
+	if (!t->terms->partner_known || !t->terms->bidi ||
+	    !allows(t, t->event->method))
+		return;
+	t->state->phase = PL_PAIR_OPEN;
+	t->state->method = (uint8_t)t->event->method;
+	t->step->method = (uint8_t)t->event->method;
+	pl_step_add(t->step, PL_DO_REVERSE_PAIR);
 }
 
 /* -------------------------------------------------------- initiating */
@@ -268,6 +285,10 @@ static void initiating_step(struct turn *t)
 	case PL_PE_VERIFY_UNKNOWN_DOMAIN:
 	case PL_PE_VERIFY_LOST:
 		unsolicited(t);
+		return;
+	case PL_PE_REVERSED:
+		if (waits)
+			reversed(t);
 		return;
 	case PL_PE_RESULT_REQUEST:
 	case PL_PE_KINDS:
@@ -461,6 +482,7 @@ static void on_verify(struct turn *t)
 	case PL_PE_RESULT_INVALID:
 	case PL_PE_RESULT_ERROR:
 	case PL_PE_STREAM_ENDED:
+	case PL_PE_REVERSED:
 	case PL_PE_KINDS:
 		return;
 	}
@@ -518,6 +540,11 @@ static void receiving_step(struct turn *t)
 	case PL_PE_RESULT_INVALID:
 	case PL_PE_RESULT_ERROR:
 		unsolicited(t);
+		return;
+	case PL_PE_REVERSED:
+		if (t->state->phase == PL_PAIR_AWAIT_REQUEST ||
+		    t->state->phase == PL_PAIR_FAILED)
+			reversed(t);
 		return;
 	case PL_PE_STREAM_READY:
 	case PL_PE_KINDS:

@@ -11,6 +11,7 @@
  *     AWAIT_CHOICE      STARTTLS         proceed, handshake; or failure
  *                       AUTH             AWAIT_ACCEPTANCE; or SASL failure
  *                       DIALBACK         to its pair, or the authority
+ *                       BIDI             noted; ignored anywhere else
  *                       PAIR_OPENED      OPEN
  *     AWAIT_ACCEPTANCE  SASL_ACCEPTED    success, restart
  *                       SASL_CONTINUE    challenge, AWAIT_RESPONSE
@@ -87,8 +88,11 @@ static unsigned features_in_clear(const struct pl_moment *m)
 		if (!dialback)
 			features |= PL_FEATURE_STARTTLS_REQUIRED;
 	}
-	if (dialback && m->event->header.from_present)
+	if (dialback && m->event->header.from_present) {
 		features |= PL_FEATURE_DIALBACK | PL_FEATURE_DIALBACK_ERRORS;
+		if (m->terms->bidi)
+			features |= PL_FEATURE_BIDI;
+	}
 	return features;
 }
 
@@ -138,7 +142,7 @@ static void refuse_under_tls(struct pl_moment *m)
 static void answer_under_tls(struct pl_moment *m)
 {
 	unsigned features = features_under_tls(m);
-	unsigned usable = m->state->version_1 ? features
+	const unsigned usable = m->state->version_1 ? features
 				: features & ~(unsigned)PL_FEATURE_EXTERNAL;
 	bool judged = m->event->header.from_present;
 
@@ -147,6 +151,8 @@ static void answer_under_tls(struct pl_moment *m)
 		refuse_under_tls(m);
 		return;
 	}
+	if (judged && m->terms->bidi)
+		features |= PL_FEATURE_BIDI;
 	if (m->state->version_1)
 		send_features(m, features);
 	await_choice(m);
@@ -407,6 +413,21 @@ static void on_dialback(struct pl_moment *m)
 	pl_step_add(m->step, PL_DO_PAIR);
 }
 
+/* Asked for once, before anything authenticates; TLS makes us forget it. At
+ * any other time it has no meaning (XEP-0288 2.1, 2.2). */
+static void on_bidi(struct pl_moment *m)
+{
+	struct pl_stream_state *state = m->state;
+
+	if (!state->headers_sent)
+		pl_moment_misplaced(m);
+	else if (state->phase == PL_AWAIT_CHOICE && !state->dialback_seen &&
+		 (state->offered & PL_FEATURE_BIDI) && !state->bidi)
+		state->bidi = true;
+	else
+		pl_step_add(m->step, PL_DO_IGNORE);
+}
+
 static void refuse_stanza_early(struct pl_moment *m)
 {
 	if (!m->state->encrypted && m->state->headers_sent &&
@@ -418,25 +439,6 @@ static void refuse_stanza_early(struct pl_moment *m)
 		       PL_STAGE_STANZA);
 }
 
-static void refuse_stanza(struct pl_moment *m)
-{
-	switch (m->event->addressing) {
-	case PL_ADDRESS_MISSING:
-		refuse(m, PL_COND_IMPROPER_ADDRESSING,
-		       PL_CODE_PROTOCOL_VIOLATION, PL_STAGE_STANZA);
-		return;
-	case PL_ADDRESS_TO_FOREIGN:
-		refuse(m, PL_COND_HOST_UNKNOWN, PL_CODE_HOST_UNKNOWN,
-		       PL_STAGE_STANZA);
-		return;
-	case PL_ADDRESS_OK:
-	case PL_ADDRESS_FROM_FOREIGN:
-		refuse(m, PL_COND_INVALID_FROM, PL_CODE_PROTOCOL_VIOLATION,
-		       PL_STAGE_STANZA);
-		return;
-	}
-}
-
 static void on_stanza(struct pl_moment *m)
 {
 	if (m->state->phase != PL_OPEN)
@@ -444,7 +446,7 @@ static void on_stanza(struct pl_moment *m)
 	else if (m->event->flag && m->event->addressing == PL_ADDRESS_OK)
 		pl_step_add(m->step, PL_DO_DELIVER);
 	else
-		refuse_stanza(m);
+		pl_moment_refuse_stanza(m);
 }
 
 /* While a new document awaits its header the pair may carry stanzas only after
@@ -623,6 +625,9 @@ void pl_receiving_step(struct pl_moment *m)
 		return;
 	case PL_EV_DIALBACK:
 		on_dialback(m);
+		return;
+	case PL_EV_BIDI:
+		on_bidi(m);
 		return;
 	case PL_EV_STANZA:
 		on_stanza(m);

@@ -215,6 +215,7 @@ static void act_pair(struct connection *c, struct party *p,
 		step_stream_kind(c, p, PL_EV_PAIR_INVALID, step->code);
 		return;
 	case PL_DO_GONE_PAIR:
+	case PL_DO_REVERSE_PAIR:
 	case PL_DO_UNSOLICITED:
 		return;
 	}
@@ -284,6 +285,9 @@ static void act(struct connection *c, struct party *p,
 		return;
 	case PL_DO_START_HANDSHAKE:
 		shake_hands(c, p);
+		return;
+	case PL_DO_SEND_BIDI:
+		post_kind(peer, PL_EV_BIDI);
 		return;
 	case PL_DO_SEND_AUTH:
 		post_event(peer, (struct pl_stream_event){ .kind = PL_EV_AUTH,

@@ -56,6 +56,7 @@ void pl_moment_handshake_failed(struct pl_moment *m, enum pl_next next);
 void pl_moment_opened(struct pl_moment *m);
 
 void pl_moment_fault(struct pl_moment *m);
+void pl_moment_refuse_stanza(struct pl_moment *m);
 void pl_moment_bytes_behind(struct pl_moment *m);
 void pl_moment_overflow(struct pl_moment *m);
 void pl_moment_idle(struct pl_moment *m);

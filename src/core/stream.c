@@ -48,6 +48,16 @@ void pl_stream_step(const struct pl_terms *terms,
 	assert(!"no such role");
 }
 
+/* An initiating entity takes nothing back from a peer that its certificate did
+ * not prove; it would not have asked, unless the verdict changed since. */
+bool pl_stream_both_ways(const struct pl_stream_state *state)
+{
+	if (!state->bidi)
+		return false;
+	return state->role == PL_RECEIVING || !state->encrypted ||
+	       state->certificate == PL_CERT_VALID;
+}
+
 bool pl_stream_takes_pairs(const struct pl_stream_state *state)
 {
 	if (state->role != PL_INITIATING || !state->has_id)
@@ -163,6 +173,7 @@ void pl_moment_under_tls(struct pl_moment *m)
 	m->state->encrypted = true;
 	m->state->certificate = (uint8_t)m->event->certificate;
 	m->state->sasl_failures = 0;
+	m->state->bidi = false;
 	pl_moment_restart(m);
 }
 
@@ -250,6 +261,28 @@ void pl_moment_fault(struct pl_moment *m)
 	pl_moment_error(m, words.condition,
 			(struct pl_end){ words.code, m->state->stage,
 					 pl_moment_elsewhere(m) });
+}
+
+/* A stanza whose addresses are none, not ours, or of no pair that is open. */
+void pl_moment_refuse_stanza(struct pl_moment *m)
+{
+	enum pl_condition condition = PL_COND_INVALID_FROM;
+	enum pl_code code = PL_CODE_PROTOCOL_VIOLATION;
+
+	switch (m->event->addressing) {
+	case PL_ADDRESS_MISSING:
+		condition = PL_COND_IMPROPER_ADDRESSING;
+		break;
+	case PL_ADDRESS_TO_FOREIGN:
+		condition = PL_COND_HOST_UNKNOWN;
+		code = PL_CODE_HOST_UNKNOWN;
+		break;
+	case PL_ADDRESS_OK:
+	case PL_ADDRESS_FROM_FOREIGN:
+		break;
+	}
+	pl_moment_error(m, condition, (struct pl_end){ code, PL_STAGE_STANZA,
+						       PL_NEXT_NONE });
 }
 
 void pl_moment_bytes_behind(struct pl_moment *m)

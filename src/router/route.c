@@ -181,11 +181,33 @@ static void take_pair(struct route *route, struct pl_pair *pair)
 	}
 }
 
+/* A stream that the peer opened carries this pair too, where both sides agreed
+ * on it (XEP-0288). */
+static struct pl_pair *reversed(const struct route *route)
+{
+	struct pl_stream_info info;
+	struct link *link;
+
+	TAILQ_FOREACH(link, &route->router->links, entry) {
+		pl_stream_info(link->stream, &info);
+		if (!info.incoming || !info.authenticated || info.ended)
+			continue;
+		for (struct pl_pair *p = info.pairs; p != NULL; p = p->next)
+			if (p->state.role == PL_INITIATING &&
+			    p->state.phase == PL_PAIR_OPEN &&
+			    strcmp(p->local, route->local) == 0 &&
+			    strcmp(p->remote, route->remote) == 0)
+				return p;
+	}
+	return NULL;
+}
+
 static void begin(struct route *route)
 {
 	struct pl_router *router = route->router;
 	struct pl_world *world = router->world;
 	struct pl_partner_view partner;
+	struct pl_pair *pair = NULL;
 
 	outgoing_free(route->outgoing);
 	route->outgoing = NULL;
@@ -198,13 +220,13 @@ static void begin(struct route *route)
 		attempt_failed(route, PL_CODE_PARTNER_UNKNOWN);
 		return;
 	}
-	if (partner.multiplex) {
-		struct pl_pair *pair = join(route);
-
-		if (pair != NULL) {
-			take_pair(route, pair);
-			return;
-		}
+	if (partner.terms.bidi)
+		pair = reversed(route);
+	if (pair == NULL && partner.multiplex)
+		pair = join(route);
+	if (pair != NULL) {
+		take_pair(route, pair);
+		return;
 	}
 	if (router_with_remote(router, route->remote, NULL) >=
 	    partner.connection_limit) {

@@ -247,6 +247,9 @@ void stream_carry_out(struct pl_stream *stream, unsigned action,
 		stream->begin_handshake = true;
 		break;
 	case PL_DO_RESTART: restart(stream); break;
+	case PL_DO_SEND_BIDI:
+		write_text(stream, "<bidi xmlns='" PL_NS_BIDI "'/>");
+		break;
 	case PL_DO_SEND_AUTH: write_auth(stream, false); break;
 	case PL_DO_SEND_RESPONSE: write_auth(stream, true); break;
 	case PL_DO_START_SASL: start_sasl(stream); break;

@@ -170,6 +170,8 @@ static unsigned read_feature(const struct pl_xml_node *child)
 		return PL_FEATURE_DIALBACK |
 		       (pl_xml_child(child, "errors", PL_NS_DIALBACK_FEATURE)
 				? PL_FEATURE_DIALBACK_ERRORS : 0);
+	if (pl_xml_is(child, "bidi", PL_NS_BIDI_FEATURE))
+		return PL_FEATURE_BIDI;
 	if (pl_xml_child(child, "required", child->ns))
 		return PL_FEATURE_UNKNOWN_REQUIRED;
 	return 0;
@@ -299,6 +301,7 @@ static bool simple_kind(const struct pl_xml_node *element,
 		{ "response", PL_NS_SASL, PL_EV_RESPONSE },
 		{ "abort", PL_NS_SASL, PL_EV_SASL_ABORT },
 		{ "success", PL_NS_SASL, PL_EV_SASL_SUCCESS },
+		{ "bidi", PL_NS_BIDI, PL_EV_BIDI },
 	};
 
 	for (size_t i = 0; i < sizeof table / sizeof table[0]; i++)

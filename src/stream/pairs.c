@@ -164,6 +164,40 @@ static void open_pair(struct pl_pair *pair, const struct pl_step *step)
 	stream_simple_event(stream, PL_EV_PAIR_OPENED);
 }
 
+/* On a bidi stream the pair of the other way comes with it, once the peer has
+ * been told that it is authenticated (XEP-0288 2.2). */
+static void reverse(struct pl_pair *pair)
+{
+	struct pl_stream *stream = pair->stream;
+	enum pl_role role = pair->state.role == PL_INITIATING ? PL_RECEIVING
+							      : PL_INITIATING;
+	struct pl_pair *other = pair_find(stream, role, pair->local,
+					  pair->remote);
+
+	if (other == NULL)
+		other = pair_new(stream, role, pair->local, pair->remote);
+	if (other == NULL)
+		return;
+	pair_event(other, &(struct pl_pair_event){
+		.kind = PL_PE_REVERSED, .method = pair->state.method });
+}
+
+static void reverse_opened(struct pl_pair *pair)
+{
+	struct pl_stream *stream = pair->stream;
+	struct pl_log_line line;
+
+	pair->opened_ms = pl_loop_now_ms(stream->world->loop);
+	pl_log_begin(&line, stream->world->log, PL_LOG_INFO);
+	pl_log_text(&line, "stream", stream->log_id);
+	pl_log_text(&line, "dir", stream->incoming ? "in" : "out");
+	pl_log_text(&line, "local", pair->local);
+	pl_log_text(&line, "remote", pair->remote);
+	pl_log_text(&line, "event", "bidi");
+	pl_log_text(&line, "method", pl_method_name(pair->state.method));
+	pl_log_end(&line);
+}
+
 static void gone(struct pl_pair *pair)
 {
 	pl_timer_clear(pair->timer);
@@ -203,8 +237,11 @@ static void start_verify(struct pl_pair *pair)
 	char key[1025];
 
 	pl_xml_text(stream->element, key, sizeof key);
-	stream->events->on_verify(stream->owner, stream, pair, stream->id,
-				  key);
+	/* On a bidi stream of ours the id is the peer's: there is no other
+	 * (XEP-0288 leaves it open). */
+	stream->events->on_verify(stream->owner, stream, pair,
+				  stream->incoming ? stream->id
+						   : stream->peer_id, key);
 	pl_wipe(key, sizeof key);
 }
 
@@ -243,6 +280,7 @@ static void carry_out(struct pl_pair *pair, unsigned action,
 		tell_outcome(pair, step, true);
 		break;
 	case PL_DO_GONE_PAIR: gone(pair); break;
+	case PL_DO_REVERSE_PAIR: reverse_opened(pair); break;
 	case PL_DO_END_STREAM: end_stream(pair, step); break;
 	case PL_DO_UNSOLICITED:
 		dialback_unsolicited(pair->stream, "db:result");
@@ -257,6 +295,7 @@ void pair_event(struct pl_pair *pair, struct pl_pair_event *event)
 {
 	struct pl_stream *stream = pair->stream;
 	struct pl_terms terms = stream_terms(stream, &pair->partner);
+	unsigned was = pair->state.phase;
 	struct pl_step step;
 
 	event->encrypted = stream->core.encrypted;
@@ -265,6 +304,10 @@ void pair_event(struct pl_pair *pair, struct pl_pair_event *event)
 	pl_pair_step(&terms, &pair->state, event, &step);
 	for (size_t i = 0; i < step.count; i++)
 		carry_out(pair, step.actions[i], &step);
+	if (was != PL_PAIR_OPEN && pair->state.phase == PL_PAIR_OPEN &&
+	    event->kind != PL_PE_REVERSED && !stream->ended &&
+	    pl_stream_both_ways(&stream->core))
+		reverse(pair);
 }
 
 void pair_simple_event(struct pl_pair *pair, enum pl_pair_event_kind kind)

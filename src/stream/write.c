@@ -78,6 +78,8 @@ void write_features(struct pl_stream *stream, unsigned features)
 	if (features & PL_FEATURE_DIALBACK)
 		write_text(stream, "<dialback xmlns='" PL_NS_DIALBACK_FEATURE
 				   "'><errors/></dialback>");
+	if (features & PL_FEATURE_BIDI)
+		write_text(stream, "<bidi xmlns='" PL_NS_BIDI_FEATURE "'/>");
 	odd_features(stream, false);
 	write_text(stream, "</stream:features>");
 	odd_element(stream, from);

@@ -189,7 +189,7 @@ static void a_whole_file_is_read(void **state)
 		  "\tconnect = \"127.0.0.3:5269\" connect-tls = direct\n"
 		  "\tcertificate-check = relaxed plaintext-retry = yes\n"
 		  "\tverify-requires-tls = no type = verified keepalive = off\n"
-		  "\tmultiplex = yes connection-limit = 7 note = \"n\"\n"
+		  "\tmultiplex = yes bidi = yes connection-limit = 7 note = \"n\"\n"
 		  "}\n"
 		  "partner \"*\" { }\n"
 		  "timeouts { dns = 1 connect = 2 negotiate = 3 idle = 4\n"
@@ -243,6 +243,7 @@ static void a_whole_file_is_read(void **state)
 	assert_false(p->verify_requires_tls);
 	assert_false(p->keepalive);
 	assert_true(p->multiplex);
+	assert_true(p->bidi);
 	assert_int_equal(p->type, PL_VERIFIED);
 	assert_int_equal(p->connection_limit, 7);
 	p = p->next;
@@ -252,6 +253,7 @@ static void a_whole_file_is_read(void **state)
 	assert_true(p->verify_requires_tls);
 	assert_true(p->keepalive);
 	assert_false(p->multiplex);
+	assert_false(p->bidi);
 	assert_int_equal(loaded->timeouts.dns, 1);
 	assert_int_equal(loaded->timeouts.connect, 2);
 	assert_int_equal(loaded->timeouts.negotiate, 3);

@@ -32,6 +32,8 @@ struct known {
 	uint8_t sasl_begun, sasl_done;
 	uint8_t ready;         /* PL_DO_START_PAIRS was seen */
 	uint8_t any_opened;
+	uint8_t bidi_offered;  /* on this document */
+	uint8_t bidi;          /* asked for, and not forgotten */
 	uint8_t exists[PAIRS];
 	uint8_t undecided[PAIRS]; /* an attempt without its outcome yet */
 	uint8_t opened[PAIRS];
@@ -179,6 +181,28 @@ static void may_send(struct walk *w)
 	NEVER(w, w->now.known.over);
 }
 
+/* The pair of the other way opens exactly where both sides agreed on it, and
+ * its own row allows what proved the first. */
+static void check_reverse(struct walk *w, int i, enum pl_method method)
+{
+	const struct known *k = &w->now.known;
+	bool ways = pl_stream_both_ways(&w->now.stream);
+	struct pl_pair_state pair;
+	struct pl_step step;
+
+	NEVER(w, ways && (!k->bidi || !w->terms[HEADER_PAIR].bidi));
+	NEVER(w, ways && w->role == PL_INITIATING && k->encrypted &&
+		 k->certificate != PL_CERT_VALID);
+	pl_pair_init(&pair, w->role == PL_INITIATING ? PL_RECEIVING
+						     : PL_INITIATING);
+	pl_pair_step(&w->terms[i], &pair, &(struct pl_pair_event){
+		.kind = PL_PE_REVERSED, .method = method }, &step);
+	NEVER(w, (pair.phase == PL_PAIR_OPEN) !=
+		 (w->terms[i].bidi && w->terms[i].partner_known &&
+		  allows(w, i, method)));
+	NEVER(w, holds(&step, PL_DO_OPEN_PAIR));
+}
+
 /* An outcome: negotiated. */
 static void on_open(struct walk *w, int i, const struct pl_step *step)
 {
@@ -217,6 +241,7 @@ static void on_open(struct walk *w, int i, const struct pl_step *step)
 		 w->role == PL_INITIATING && bad(k->certificate) &&
 		 (t->policy.sasl == PL_REQUIRED ||
 		  t->check == PL_CHECK_STRICT));
+	check_reverse(w, i, step->method);
 	k->undecided[i] = false;
 	k->opened[i] = true;
 	k->any_opened = true;
@@ -352,6 +377,9 @@ static void check_features(struct walk *w, unsigned features)
 	NEVER(w, (features & PL_FEATURE_STARTTLS) &&
 		 (k->encrypted || !t->own_certificate ||
 		  t->policy.tls == PL_NOT_SUPPORTED));
+	NEVER(w, (features & PL_FEATURE_BIDI) &&
+		 (!t->bidi || k->sasl_done || features == PL_FEATURE_BIDI ||
+		  (features & PL_FEATURE_STARTTLS_REQUIRED)));
 	NEVER(w, (features & PL_FEATURE_DIALBACK) &&
 		 !allows(w, HEADER_PAIR, k->encrypted
 					 ? PL_METHOD_TLS_DIALBACK
@@ -376,6 +404,7 @@ static void begin_document(struct walk *w)
 {
 	w->now.known.document = w->now.known.peer_document = false;
 	w->now.known.external = false;
+	w->now.known.bidi_offered = false;
 }
 
 static void carry_out(struct walk *w, const struct pl_step *step,
@@ -395,6 +424,15 @@ static void carry_out(struct walk *w, const struct pl_step *step,
 		may_send(w);
 		check_features(w, step->features);
 		k->external = (step->features & PL_FEATURE_EXTERNAL) != 0;
+		k->bidi_offered = (step->features & PL_FEATURE_BIDI) != 0;
+		break;
+	case PL_DO_SEND_BIDI:
+		may_send(w);
+		NEVER(w, w->role != PL_INITIATING || k->bidi || k->any_opened);
+		NEVER(w, !w->terms[HEADER_PAIR].bidi || !k->bidi_offered);
+		NEVER(w, w->terms[HEADER_PAIR].verify_only);
+		NEVER(w, k->encrypted && k->certificate != PL_CERT_VALID);
+		k->bidi = true;
 		break;
 	case PL_DO_SEND_STARTTLS:
 		may_send(w);
@@ -462,7 +500,9 @@ static void carry_out(struct walk *w, const struct pl_step *step,
 				.kind = PL_PE_AUTHENTICATED });
 		break;
 	case PL_DO_DELIVER:
-		NEVER(w, w->role != PL_RECEIVING);
+		NEVER(w, w->role == PL_INITIATING &&
+			 (!k->bidi || (k->encrypted &&
+				       k->certificate != PL_CERT_VALID)));
 		NEVER(w, !event->flag || event->addressing != PL_ADDRESS_OK);
 		NEVER(w, !k->opened[0] && !k->opened[1]);
 		break;
@@ -470,7 +510,9 @@ static void carry_out(struct walk *w, const struct pl_step *step,
 		NEVER(w, event->kind != PL_EV_DIALBACK);
 		NEVER(w, (event->dialback == PL_DB_RESULT_REQUEST ||
 			  event->dialback == PL_DB_VERIFY_REQUEST) !=
-			 (w->role == PL_RECEIVING));
+			 (w->role == PL_RECEIVING) &&
+			 !(event->dialback == PL_DB_RESULT_REQUEST &&
+			   k->bidi && k->any_opened));
 		break;
 	case PL_DO_END_PAIRS:
 		end_pairs(w, step);
@@ -534,6 +576,7 @@ static void note_event(struct walk *w, const struct pl_stream_event *event)
 		k->encrypted = true;
 		k->certificate = (uint8_t)event->certificate;
 		k->sasl_begun = false;
+		k->bidi = false; /* what was asked in clear is forgotten */
 	}
 	if (event->kind == PL_EV_HANDSHAKE_FAILED && k->handshaking)
 		k->tls_failed = true;
@@ -547,8 +590,13 @@ static void note_event(struct walk *w, const struct pl_stream_event *event)
 			k->undecided[HEADER_PAIR] = true;
 		}
 	}
-	if (event->kind == PL_EV_FEATURES && w->role == PL_INITIATING)
+	if (event->kind == PL_EV_FEATURES && w->role == PL_INITIATING) {
 		k->external = (event->features & PL_FEATURE_EXTERNAL) != 0;
+		k->bidi_offered = (event->features & PL_FEATURE_BIDI) != 0;
+	}
+	if (event->kind == PL_EV_BIDI && w->role == PL_RECEIVING &&
+	    k->bidi_offered && phase == PL_AWAIT_CHOICE)
+		k->bidi = true;
 	if (event->kind == PL_EV_SASL_SUCCESS && k->sasl_begun &&
 	    w->role == PL_INITIATING)
 		k->sasl_done = true;
@@ -676,7 +724,8 @@ static void try_headers(struct walk *w, const struct node *from)
 /* Every bit but DIALBACK_ERRORS, which no transition looks at. */
 static void try_features(struct walk *w, const struct node *from)
 {
-	unsigned n = from->stream.phase == PL_AWAIT_FEATURES ? 64 : 1;
+	unsigned n = from->stream.phase != PL_AWAIT_FEATURES ? 1
+		   : w->terms[HEADER_PAIR].bidi ? 128 : 64;
 
 	for (unsigned i = 0; i < n; i++)
 		if (!(i & PL_FEATURE_DIALBACK_ERRORS))
@@ -701,7 +750,7 @@ static void try_elements(struct walk *w, const struct node *from)
 		PL_EV_UNEXPECTED, PL_EV_BYTES_BEHIND, PL_EV_CLOSED,
 		PL_EV_OVERFLOW, PL_EV_DEADLINE, PL_EV_NEGOTIATION_DEADLINE,
 		PL_EV_IDLE, PL_EV_SHUTDOWN, PL_EV_STARTED, PL_EV_SASL_ACCEPTED,
-		PL_EV_SASL_CONTINUE,
+		PL_EV_SASL_CONTINUE, PL_EV_BIDI,
 	};
 
 	for (size_t i = 0; i < sizeof kinds; i++)
@@ -906,6 +955,7 @@ static void walk_settings(struct walk *w, const struct pl_terms *flags,
 		terms[HEADER_PAIR].own_certificate = own;
 		terms[FURTHER_PAIR] = row_terms(further[(row + f) % 3]);
 		terms[FURTHER_PAIR].own_certificate = own;
+		terms[FURTHER_PAIR].bidi = flags[f].bidi && row % 2;
 		walk(w);
 	}
 }
@@ -938,6 +988,7 @@ static void the_initiating_entity(void **unused)
 		{ .partner_known = true, .tls_given_up = true },
 		{ .partner_known = true, .sasl_given_up = true },
 		{ .partner_known = true, .own_expired = true },
+		{ .partner_known = true, .bidi = true },
 		{ .partner_known = true, .verify_only = true },
 		{ .partner_known = true, .verify_only = true,
 		  .verify_requires_tls = true },
@@ -956,6 +1007,7 @@ static void the_receiving_entity(void **unused)
 	static const struct pl_terms flags[] = {
 		{ .partner_known = true },
 		{ .partner_known = true, .direct_tls = true },
+		{ .partner_known = true, .bidi = true },
 		{ .partner_known = false },
 	};
 	clock_t began = clock();
