@@ -478,4 +478,31 @@ void pl_rehearse(const struct pl_rehearsal_side *initiating,
 		 const struct pl_rehearsal_side *receiving,
 		 struct pl_rehearsal_result *result);
 
+/* --------------------------------------------------- what would work */
+
+enum pl_known { PL_UNKNOWN, PL_YES, PL_NO };
+
+/* What is known of a peer after a negotiation with it (works.c). */
+struct pl_peer_offer {
+	enum pl_known starttls;       /* it can be brought under TLS */
+	enum pl_known external;       /* EXTERNAL, under TLS */
+	enum pl_known dialback_tls;   /* dialback under TLS */
+	enum pl_known dialback_clear; /* dialback before TLS */
+	bool starttls_required;       /* it takes nothing in clear */
+	bool certificate_known;
+	enum pl_certificate certificate; /* as we judge it */
+	bool own_certificate;         /* we have one to show */
+	bool refuses_tls;             /* it was tried, in vain */
+	bool refuses_external;        /* likewise */
+	bool refuses_dialback;        /* likewise */
+};
+
+/*
+ * The method that a negotiation with such a peer ends in under this policy
+ * (with its default certificate-check). PL_METHOD_NONE: none, or what is not
+ * known decides it.
+ */
+enum pl_method pl_would_work(const struct pl_policy *policy,
+			     const struct pl_peer_offer *peer);
+
 #endif
