@@ -1,0 +1,34 @@
+/*
+ * Inside of the room report: text in cells, and reading of details. Not for
+ * other rooms.
+ */
+#ifndef PARLEY_REPORT_INTERNAL_H
+#define PARLEY_REPORT_INTERNAL_H
+
+#include "parley/report.h"
+
+/* ----- text (text.c) ----- */
+
+/* Foreign text made fit to be shown: as pl_text_printable(), and all but ASCII
+ * as U+NNNN where the terminal has nothing else. size at least 8. */
+char *pl_report_plain(char *out, size_t size, const char *text, bool unicode);
+
+/* How many columns printable UTF-8 text takes. */
+unsigned pl_report_cells(const char *text);
+
+/* How many of its bytes fit into so many columns, whole characters. */
+size_t pl_report_fit(const char *text, unsigned cells);
+
+/* As pl_report_fit(), but ends at a space where there is one: where a line of
+ * running text breaks. At least one character, so that it ends. */
+size_t pl_report_break(const char *text, unsigned cells);
+
+/* ----- details of a record ----- */
+
+bool pl_report_is(const struct pl_report_record *record, const char *event);
+/* "" where it is no text. */
+const char *pl_report_text(const json_t *object, const char *key);
+int64_t pl_report_number(const json_t *object, const char *key);
+bool pl_report_true(const json_t *object, const char *key);
+
+#endif
