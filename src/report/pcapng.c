@@ -186,9 +186,9 @@ static void find_endpoints(const struct capture *capture,
 	connection_key(r, key);
 	pair = json_object_get(capture->endpoints, key);
 	text = json_string_value(json_array_get(pair, 0));
-	endpoint_parse(text != NULL ? text : "", ours);
+	pcapng_endpoint(text != NULL ? text : "", ours);
 	text = json_string_value(json_array_get(pair, 1));
-	endpoint_parse(text != NULL ? text : "", theirs);
+	pcapng_endpoint(text != NULL ? text : "", theirs);
 }
 
 /* ----- packets ----- */

@@ -34,18 +34,6 @@ struct block {
 	bool good;
 };
 
-void put16(unsigned char *out, uint16_t value)
-{
-	out[0] = (unsigned char)(value >> 8);
-	out[1] = (unsigned char)value;
-}
-
-void put32(unsigned char *out, uint32_t value)
-{
-	put16(out, (uint16_t)(value >> 16));
-	put16(out + 2, (uint16_t)value);
-}
-
 static void add(struct block *block, const void *bytes, size_t length)
 {
 	block->good = block->good &&
@@ -195,7 +183,7 @@ static bool port_parse(const char *text, uint16_t *out)
 	return true;
 }
 
-bool endpoint_parse(const char *text, struct endpoint *out)
+bool pcapng_endpoint(const char *text, struct endpoint *out)
 {
 	bool v6 = text[0] == '[';
 	const char *colon = strrchr(text, ':');

@@ -48,10 +48,19 @@ struct endpoint {
 	unsigned char address[16];
 	uint16_t port;
 };
-bool endpoint_parse(const char *text, struct endpoint *out);
+bool pcapng_endpoint(const char *text, struct endpoint *out);
 
 /* Big-endian, as packets have it. */
-void put16(unsigned char *out, uint16_t value);
-void put32(unsigned char *out, uint32_t value);
+static inline void put16(unsigned char *out, uint16_t value)
+{
+	out[0] = (unsigned char)(value >> 8);
+	out[1] = (unsigned char)value;
+}
+
+static inline void put32(unsigned char *out, uint32_t value)
+{
+	put16(out, (uint16_t)(value >> 16));
+	put16(out + 2, (uint16_t)value);
+}
 
 #endif
