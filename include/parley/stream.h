@@ -28,6 +28,7 @@
 #include "parley/net.h"
 #include "parley/tap.h"
 #include "parley/tls.h"
+#include "parley/trace.h"
 #include "parley/xml.h"
 
 /* ----- what configuration says, as the streams see it ----- */
@@ -95,6 +96,7 @@ struct pl_world {
 	struct pl_tls_trust *trust;
 	struct pl_world_limits limits;
 	unsigned odd;                  /* enum pl_odd; 0 in daemons */
+	struct pl_tracer *tracer;      /* NULL: nothing is traced */
 	const struct pl_tap_events *tap; /* NULL: nobody listens */
 	void *tap_owner;
 
