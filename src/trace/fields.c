@@ -95,6 +95,7 @@ static const struct pl_step_field terms[] = {
 	TERM(own_expired),
 	TERM(own_no_client_purpose),
 	TERM(plaintext_retry),
+	TERM(bidi),
 	TERM(verify_requires_tls),
 	TERM(direct_tls),
 	TERM(verify_only),
@@ -119,6 +120,7 @@ static const struct pl_step_field stream_state[] = {
 	SWITCH(pl_stream_state, verify_served),
 	SWITCH(pl_stream_state, dialback_seen),
 	SWITCH(pl_stream_state, headers_sent),
+	SWITCH(pl_stream_state, bidi),
 };
 
 #define HEADER(member) \
@@ -170,6 +172,7 @@ static const struct pl_step_field pair_event[] = {
 	SWITCH(pl_pair_event, from_local),
 	SWITCH(pl_pair_event, over_limit),
 	ENUM(pl_pair_event, certificate, certificate_name, PL_CERTS - 1),
+	ENUM(pl_pair_event, method, method_name, PL_METHOD_SASL_OVER_TLS),
 	ENUM(pl_pair_event, code, code_name, PL_CODES - 1),
 	ENUM(pl_pair_event, stage, stage_name, PL_STAGE_ERROR),
 	ENUM(pl_pair_event, side, side_name, PL_SIDE_EITHER),
