@@ -211,8 +211,14 @@ static void abort_stream(struct pl_stream *stream)
 {
 	if (stream->conn == NULL)
 		return;
+	odd_hurry(stream);
 	tap_end(stream, PL_TAP_DROPPED);
-	pl_conn_abort(stream->conn);
+	/* The alert that says why a handshake failed is still to go out. */
+	if (stream->tls != NULL && !stream->handshake_told &&
+	    pl_conn_pending(stream->conn) > 0)
+		pl_conn_close(stream->conn, STREAM_LINGER_MS);
+	else
+		pl_conn_abort(stream->conn);
 	stream->conn = NULL;
 	stream_finish(stream);
 }
