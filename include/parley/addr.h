@@ -35,6 +35,26 @@ bool pl_addr_is_ip(const char *domain);
 bool pl_addr_jid_domain(const char *jid, size_t length,
 			char out[PL_DOMAIN_SIZE], struct pl_error *error);
 
+/* The parts of an address: pointers into its text, with their lengths. */
+struct pl_jid {
+	const char *local, *domain, *resource; /* NULL: none */
+	size_t local_length, domain_length, resource_length;
+};
+
+/* Room for an address with its NUL. */
+enum { PL_JID_SIZE = 2 * 1023 + 2 + PL_DOMAIN_SIZE };
+
+/*
+ * Splits an address as pl_addr_jid_domain() does, and looks at its localpart
+ * and resource too: bad UTF-8, controls, and what turns the direction of text
+ * are in neither; spaces and " & ' / : < > @ are not in a localpart (RFC 7622
+ * 3.3, 3.4). Neither is changed: mapping the case of a localpart is left to
+ * the server whose account it is. out (PL_JID_SIZE) gets the whole address with
+ * its domain in normal form, domain that form alone; both may be NULL.
+ */
+bool pl_addr_jid(const char *jid, size_t length, struct pl_jid *parts,
+		 char *domain, char *out, struct pl_error *error);
+
 /* Does a partner pattern match a normal form? "*" matches everything, "*.x" one
  * or more labels before x (never x itself), anything else only itself. */
 bool pl_addr_matches(const char *pattern, const char *domain);

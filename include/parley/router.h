@@ -13,6 +13,10 @@
  * nothing else, one for each domain at a time, never to IP literals and never
  * to ourselves (XEP-0220 2.1.2).
  *
+ * Stanzas go to whoever serves their target: a local service by way of struct
+ * pl_local (component.h), else the host itself, or out over a route. What can
+ * not be delivered comes back to its sender as an error (RFC 6120 10.4).
+ *
  * The hosts answer ping (XEP-0199), disco#info and #items (XEP-0030) and
  * version (XEP-0092) themselves, and service-unavailable to all else.
  */
@@ -94,6 +98,82 @@ void pl_router_each(struct pl_router *router,
 		    void (*show)(void *owner, const struct pl_stream_info *),
 		    void *owner);
 size_t pl_router_streams(const struct pl_router *router);
+
+/* ----- stanzas of local services ----- */
+
+/* A stanza on its way; what its pointers show is borrowed. */
+struct pl_stanza {
+	const struct pl_xml_node *node;
+	const char *name;            /* "message", "presence", "iq" */
+	const char *type, *id;       /* NULL: absent */
+	const void *bytes;           /* written by pl_xml_write_stanza() */
+	size_t length;
+	char from[PL_JID_SIZE], to[PL_JID_SIZE]; /* domains in normal form */
+	char from_domain[PL_DOMAIN_SIZE], to_domain[PL_DOMAIN_SIZE];
+};
+
+enum pl_stanza_fault {
+	PL_STANZA_GOOD,
+	PL_STANZA_BAD_FROM,   /* or none */
+	PL_STANZA_NO_TO,
+	PL_STANZA_BAD_TO,
+	PL_STANZA_NO_MEMORY,  /* bytes is at its limit */
+};
+
+/* Reads a message, presence or iq; its addresses are checked and brought into
+ * normal form, and it is written into bytes (emptied before). Where `to` is at
+ * fault, the stanza can still be refused: then `to` names its domain, or that
+ * of from. */
+enum pl_stanza_fault pl_stanza_read(struct pl_stanza *stanza,
+				    const struct pl_xml_node *node,
+				    struct pl_buffer *bytes);
+
+enum pl_delivery {
+	PL_DELIVERY_TAKEN,
+	PL_DELIVERY_NONE, /* a host without service: it answers itself */
+	PL_DELIVERY_AWAY, /* the domain's service is not there:
+	                   * service-unavailable, of type wait */
+	PL_DELIVERY_FULL, /* it does not read: resource-constraint */
+};
+
+/* Who serves local domains. */
+struct pl_local {
+	/* A stanza for a local domain (normal form): bytes as written by
+	 * pl_xml_write_stanza(). */
+	enum pl_delivery (*deliver)(void *owner, const char *domain,
+				    const void *bytes, size_t length);
+};
+/* `local` is borrowed; NULL: nobody. */
+void pl_router_set_local(struct pl_router *router,
+			 const struct pl_local *local, void *owner);
+
+/* Counts what waits of one service's stanzas while routes are negotiated. */
+struct pl_sender;
+/* When more waits than a sender may have, pl_sender_full() is true; room() tells
+ * when it is not any more. */
+struct pl_sender *pl_sender_new(struct pl_router *router,
+				void (*room)(void *owner), void *owner);
+bool pl_sender_full(const struct pl_sender *sender);
+size_t pl_sender_waiting(const struct pl_sender *sender);
+/* Its owner is gone; what waits goes on waiting. NULL is fine. */
+void pl_sender_free(struct pl_sender *sender);
+
+/*
+ * Sends a stanza of a local service; nothing happens unless from_domain is
+ * ours: parley is no relay. The route is made when needed; what waits for it
+ * is bounded and keeps its order. What cannot be sent comes back by way of
+ * deliver(), now or later, as the error that tells why:
+ *     remote-server-not-found  no such domain
+ *     remote-server-timeout    it could not be reached or agreed with
+ *     internal-server-error    it says that our dialback key is invalid
+ *     resource-constraint      too much waits, or the peer does not read
+ * Errors and results never come back.
+ */
+void pl_router_send(struct pl_router *router, const struct pl_stanza *stanza,
+		    struct pl_sender *sender);
+/* Sends a stanza back to its sender with an error. */
+void pl_router_refuse(struct pl_router *router, const struct pl_stanza *stanza,
+		      enum pl_stanza_condition condition);
 
 /* The configuration was replaced. Streams with a pair that is no longer legal
  * are closed, the others stay. */

@@ -25,6 +25,7 @@
 
 #define PL_NS_STREAM "http://etherx.jabber.org/streams"
 #define PL_NS_SERVER "jabber:server"
+#define PL_NS_COMPONENT "jabber:component:accept"
 #define PL_NS_DIALBACK "jabber:server:dialback"
 #define PL_NS_DIALBACK_FEATURE "urn:xmpp:features:dialback"
 #define PL_NS_TLS "urn:ietf:params:xml:ns:xmpp-tls"
@@ -111,8 +112,8 @@ struct pl_xml_events {
 
 struct pl_xml_parser;
 
-/* Content namespace: PL_NS_SERVER (what the default namespace of the header
- * must be). NULL when memory is out. content_ns and events are borrowed and
+/* Content namespace: PL_NS_SERVER or PL_NS_COMPONENT (what the default namespace
+ * of the header must be). NULL when memory is out. content_ns and events are borrowed and
  * outlive it. */
 struct pl_xml_parser *pl_xml_new(const char *content_ns,
 				 const struct pl_xml_limits *limits,
@@ -168,10 +169,11 @@ size_t pl_xml_text(const struct pl_xml_node *node, char *out, size_t size);
 bool pl_xml_escape(struct pl_buffer *out, const char *text, size_t length);
 
 struct pl_xml_open {
-	const char *content_ns;               /* PL_NS_SERVER */
+	const char *content_ns;
 	const char *to, *from, *id, *version, *lang; /* NULL: not written */
 };
-/* <?xml version='1.0'?><stream:stream ...> with xmlns:db declared. */
+/* <?xml version='1.0'?><stream:stream ...>, for PL_NS_SERVER with xmlns:db
+ * declared. */
 bool pl_xml_write_header(struct pl_buffer *out, const struct pl_xml_open *open);
 
 /* A whole element, namespaces declared where needed, below a stream whose
@@ -180,6 +182,18 @@ bool pl_xml_write_header(struct pl_buffer *out, const struct pl_xml_open *open);
  * tree. */
 bool pl_xml_write_node(struct pl_buffer *out, const struct pl_xml_node *node,
 		       const char *content_ns);
+
+/*
+ * A stanza that goes on to another stream. It is written below its own
+ * namespace as the default one, so the same bytes are right in a stream of any
+ * content namespace: the stanza and those of its elements that share its
+ * namespace without a break change theirs with the stream's (RFC 6120 4.8.3),
+ * all else stays as it came. The xml:lang in force stands on it (8.1.5), and
+ * its from and to have these values (NULL: as they are).
+ */
+bool pl_xml_write_stanza(struct pl_buffer *out,
+			 const struct pl_xml_node *stanza, const char *from,
+			 const char *to);
 
 /* <stream:error> with condition and, unless NULL, text. */
 bool pl_xml_write_stream_error(struct pl_buffer *out, const char *condition,

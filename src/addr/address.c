@@ -1,44 +1,157 @@
 /* Addresses around a domain: JIDs, partner patterns, host:port. */
 #include "parley/addr.h"
 
+#include <stdint.h>
 #include <string.h>
 
 enum { MAX_PART = 1023 }; /* standards JID-1 */
 
-bool pl_addr_jid_domain(const char *jid, size_t length,
-			char out[PL_DOMAIN_SIZE], struct pl_error *error)
+/* ----- addresses ----- */
+
+static bool split(const char *jid, size_t length, struct pl_jid *parts,
+		  struct pl_error *error)
 {
-	const char *slash, *at, *domain = jid;
+	const char *slash, *at;
 	size_t bare = length;
 
-	out[0] = '\0';
+	*parts = (struct pl_jid){ .domain = jid };
 	if (length == 0)
 		return pl_error_set(error, "address is empty");
 	if (memchr(jid, '\0', length) != NULL)
 		return pl_error_set(error, "address contains a NUL");
 	slash = memchr(jid, '/', length);
 	if (slash != NULL) {
-		size_t resource = length - (size_t)(slash - jid) - 1;
-
-		if (resource == 0 || resource > MAX_PART)
-			return pl_error_set(error, "address has %s resource",
-					    resource == 0 ? "an empty"
-							  : "too long a");
 		bare = (size_t)(slash - jid);
+		parts->resource = slash + 1;
+		parts->resource_length = length - bare - 1;
+		if (parts->resource_length == 0 ||
+		    parts->resource_length > MAX_PART)
+			return pl_error_set(error, "address has %s resource",
+					    parts->resource_length == 0
+						    ? "an empty"
+						    : "too long a");
 	}
 	at = memchr(jid, '@', bare);
 	if (at != NULL) {
-		size_t local = (size_t)(at - jid);
-
-		if (local == 0 || local > MAX_PART)
+		parts->local = jid;
+		parts->local_length = (size_t)(at - jid);
+		if (parts->local_length == 0 || parts->local_length > MAX_PART)
 			return pl_error_set(error, "address has %s localpart",
-					    local == 0 ? "an empty"
-						       : "too long a");
-		domain = at + 1;
-		bare -= local + 1;
+					    parts->local_length == 0
+						    ? "an empty"
+						    : "too long a");
+		parts->domain = at + 1;
+		bare -= parts->local_length + 1;
 	}
-	return pl_addr_domain(domain, bare, out, error);
+	parts->domain_length = bare;
+	return true;
 }
+
+bool pl_addr_jid_domain(const char *jid, size_t length,
+			char out[PL_DOMAIN_SIZE], struct pl_error *error)
+{
+	struct pl_jid parts;
+
+	out[0] = '\0';
+	return split(jid, length, &parts, error) &&
+	       pl_addr_domain(parts.domain, parts.domain_length, out, error);
+}
+
+/* The character at s, its length in *used; 0xffffffff where it is no UTF-8. */
+static uint32_t character(const unsigned char *s, size_t length, size_t *used)
+{
+	static const uint32_t least[] = { 0, 0, 0x80, 0x800, 0x10000 };
+	size_t n = s[0] < 0x80 ? 1 : s[0] < 0xc2 ? 0 : s[0] < 0xe0 ? 2
+		 : s[0] < 0xf0 ? 3 : s[0] < 0xf5 ? 4 : 0;
+	uint32_t c = n == 1 ? s[0] : s[0] & (0x7fu >> n);
+
+	if (n == 0 || n > length)
+		return UINT32_MAX;
+	for (size_t i = 1; i < n; i++) {
+		if ((s[i] & 0xc0) != 0x80)
+			return UINT32_MAX;
+		c = c << 6 | (s[i] & 0x3f);
+	}
+	*used = n;
+	return c < least[n] || (c >= 0xd800 && c < 0xe000) || c > 0x10ffff
+		       ? UINT32_MAX : c;
+}
+
+/* Neither profile of RFC 7622 (nor those of RFC 6122 before it) lets these
+ * pass: controls, separators of lines, changes of direction. */
+static bool is_forbidden(uint32_t c)
+{
+	return c < 0x20 || (c >= 0x7f && c < 0xa0) || c == 0x200e ||
+	       c == 0x200f || (c >= 0x2028 && c <= 0x202e) ||
+	       (c >= 0x2066 && c <= 0x206f) || c == 0xfeff ||
+	       (c & 0xfffe) == 0xfffe || c == UINT32_MAX;
+}
+
+static bool is_not_local(uint32_t c)
+{
+	if (c < 0x80)
+		return strchr(" \"&'/:<>@", (int)c) != NULL;
+	return c == 0xa0 || c == 0x1680 || (c >= 0x2000 && c <= 0x200b) ||
+	       c == 0x202f || c == 0x205f || c == 0x3000;
+}
+
+static bool check_part(const char *text, size_t length, bool local,
+		       struct pl_error *error)
+{
+	size_t used;
+
+	for (size_t at = 0; at < length; at += used) {
+		uint32_t c = character((const unsigned char *)text + at,
+				       length - at, &used);
+
+		if (is_forbidden(c) || (local && is_not_local(c)))
+			return pl_error_set(error, "address has a character "
+					    "that no %s may have",
+					    local ? "localpart" : "resource");
+	}
+	return true;
+}
+
+/* Puts the parts together again, around the normal form of the domain. */
+static void join(const struct pl_jid *parts, const char *domain, char *out)
+{
+	if (parts->local != NULL) {
+		memcpy(out, parts->local, parts->local_length);
+		out += parts->local_length;
+		*out++ = '@';
+	}
+	out = stpcpy(out, domain);
+	if (parts->resource != NULL) {
+		*out++ = '/';
+		memcpy(out, parts->resource, parts->resource_length);
+		out += parts->resource_length;
+	}
+	*out = '\0';
+}
+
+bool pl_addr_jid(const char *jid, size_t length, struct pl_jid *parts,
+		 char *domain, char *out, struct pl_error *error)
+{
+	char normal[PL_DOMAIN_SIZE];
+
+	if (domain == NULL)
+		domain = normal;
+	domain[0] = '\0';
+	if (out != NULL)
+		out[0] = '\0';
+	if (!split(jid, length, parts, error) ||
+	    !check_part(parts->local, parts->local_length, true, error) ||
+	    !check_part(parts->resource, parts->resource_length, false,
+			error) ||
+	    !pl_addr_domain(parts->domain, parts->domain_length, domain,
+			    error))
+		return false;
+	if (out != NULL)
+		join(parts, domain, out);
+	return true;
+}
+
+/* ----- patterns and endpoints ----- */
 
 bool pl_addr_matches(const char *pattern, const char *domain)
 {

@@ -180,6 +180,10 @@ static bool parse_ip(const char *text, char out[PL_DOMAIN_SIZE])
 	char bare[INET6_ADDRSTRLEN];
 	size_t length = strlen(text);
 
+	/* Most names are none: each stanza asks, twice. */
+	if (strchr(text, ':') == NULL &&
+	    (length == 0 || !is_digit(text[length - 1])))
+		return false;
 	if (inet_pton(AF_INET, text, bytes) == 1)
 		return inet_ntop(AF_INET, bytes, out, PL_DOMAIN_SIZE) != NULL;
 	if (text[0] == '[') {

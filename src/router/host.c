@@ -17,20 +17,18 @@ static bool attribute(struct pl_buffer *out, const char *name,
 }
 
 /* Opens the answer: same kind of stanza, from and to swapped, id kept. */
-static bool open_answer(struct pl_buffer *out, const struct pl_xml_node *stanza,
+static bool open_answer(struct pl_buffer *out, const struct pl_stanza *stanza,
 			const char *type)
 {
-	const char *id = pl_xml_attribute(stanza, "id");
-
 	return pl_buffer_printf(out, "<%s", stanza->name) &&
 	       attribute(out, "type", type) &&
-	       (id == NULL || attribute(out, "id", id)) &&
-	       attribute(out, "from", pl_xml_attribute(stanza, "to")) &&
-	       attribute(out, "to", pl_xml_attribute(stanza, "from")) &&
+	       (stanza->id == NULL || attribute(out, "id", stanza->id)) &&
+	       attribute(out, "from", stanza->to) &&
+	       attribute(out, "to", stanza->from) &&
 	       pl_buffer_text(out, ">");
 }
 
-static bool refuse(struct pl_buffer *out, const struct pl_xml_node *stanza)
+static bool refuse(struct pl_buffer *out, const struct pl_stanza *stanza)
 {
 	return open_answer(out, stanza, "error") &&
 	       pl_buffer_printf(out, "<error type='cancel'>"
@@ -66,37 +64,34 @@ static const char *payload(const struct pl_xml_node *query)
 }
 
 /* Is the stanza for the host itself, not for some account at it? */
-static bool to_bare_host(const struct pl_xml_node *stanza)
+static bool to_bare_host(const struct pl_stanza *stanza)
 {
-	return strpbrk(pl_xml_attribute(stanza, "to"), "@/") == NULL;
+	return strpbrk(stanza->to, "@/") == NULL;
 }
 
-static bool answer_iq(struct pl_buffer *out, const struct pl_xml_node *iq,
+static bool answer_iq(struct pl_buffer *out, const struct pl_stanza *iq,
 		      const char *type)
 {
 	const char *result = NULL;
 
 	if (strcmp(type, "get") == 0 && to_bare_host(iq))
-		result = payload(pl_xml_first_element(iq));
+		result = payload(pl_xml_first_element(iq->node));
 	if (result == NULL)
 		return refuse(out, iq);
 	return open_answer(out, iq, "result") && pl_buffer_text(out, result) &&
 	       pl_buffer_text(out, "</iq>");
 }
 
-void host_take(struct pl_router *router, struct pl_pair *pair,
-	       const struct pl_xml_node *stanza)
+void host_take(struct pl_router *router, const struct pl_stanza *stanza)
 {
-	const char *type = pl_xml_attribute(stanza, "type");
-	const char *id = pl_xml_attribute(stanza, "id");
+	const char *type = stanza->type != NULL ? stanza->type : "";
 	struct pl_buffer answer;
 	bool made = false;
 
-	if (type == NULL)
-		type = "";
-	if (strcmp(type, "result") == 0 || strcmp(type, "error") == 0) {
-		if (strcmp(stanza->name, "iq") == 0 && id != NULL)
-			ping_take(router, pair, id);
+	if (!stanza_may_bounce(stanza)) {
+		if (strcmp(stanza->name, "iq") == 0 && stanza->id != NULL)
+			ping_take(router, stanza->to_domain,
+				  stanza->from_domain, stanza->id);
 		return;
 	}
 	pl_buffer_init(&answer, 0);
@@ -105,6 +100,7 @@ void host_take(struct pl_router *router, struct pl_pair *pair,
 	else if (strcmp(stanza->name, "message") == 0)
 		made = refuse(&answer, stanza);
 	if (made)
-		route_send(router, pair->local, pair->remote, &answer, false);
+		stanza_post(router, stanza->to_domain, stanza->from_domain,
+			    &answer);
 	pl_buffer_finish(&answer);
 }

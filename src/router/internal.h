@@ -4,6 +4,8 @@
  * router.c    streams and limits, what the owner calls
  * outgoing.c  one attempt to reach a domain: look-up, targets, retries
  * route.c     ordered pairs with what waits for them
+ * stanza.c    stanzas: read, delivered, sent back
+ * waiting.c   stanzas that wait, and senders that count them
  * verify.c    keys of incoming db:result, verified with their authority
  * host.c      what our hosts answer
  * ping.c      pings of ours
@@ -28,6 +30,9 @@ enum {
 	ATTEMPT_PAUSE_MS = 1000, /* between attempts of one route */
 	SWEEP_MS = 1000,
 	CANDIDATES = 32,         /* for making room */
+	BUCKETS = 1024,          /* of the table of routes; a power of two */
+	SCRATCH_BYTES = 65536,   /* kept for the next stanza */
+	SENDER_QUEUES = 4,       /* full pair queues that one sender may have */
 };
 
 struct route;
@@ -53,6 +58,27 @@ struct outgoing_events {
 			  const char *addr);
 };
 
+/* What a bounce is made of; borrowed. */
+struct bounce {
+	const char *name, *id, *from, *to; /* of the stanza; id may be NULL */
+	enum pl_stanza_condition condition;
+	bool away;                         /* of type wait */
+};
+
+/* A stanza that waits for its route. */
+struct waiting {
+	STAILQ_ENTRY(waiting) entry;
+	struct pl_sender *sender;  /* counted there; NULL: of a host */
+	const char *name;          /* static; NULL: never sent back */
+	const char *from, *to, *id;
+	enum pl_stanza_condition condition; /* once it goes back */
+	size_t cost;               /* of memory, all in all */
+	size_t length;
+	char bytes[];              /* the stanza; behind it from, to, id */
+};
+
+STAILQ_HEAD(waiting_list, waiting);
+LIST_HEAD(bucket, route);
 TAILQ_HEAD(link_list, link);
 TAILQ_HEAD(route_list, route);
 TAILQ_HEAD(authority_list, authority);
@@ -64,6 +90,13 @@ struct pl_router {
 	struct pl_world *world;         /* borrowed */
 	struct link_list links;
 	struct route_list routes;
+	struct bucket buckets[BUCKETS];
+	uint64_t seed;                  /* of the table */
+	struct waiting_list bounces;    /* go back in the next turn */
+	struct pl_timer *bounce_timer;  /* owned */
+	const struct pl_local *local;   /* borrowed; NULL: no services */
+	void *local_owner;
+	struct pl_buffer scratch;       /* for the stanza in hand */
 	struct authority_list authorities;
 	struct ping_list pings;
 	struct negotiation_list negotiations;
@@ -114,9 +147,16 @@ bool route_negotiate(struct pl_router *router, const char *local,
 /* Gives the attempt up that is under way; it has its outcome then. */
 void route_give_up(struct pl_router *router, const char *local,
 		   const char *remote);
+/* The same for a stanza that comes back as an error if it cannot be sent after
+ * all. PL_SC_NONE: taken; else why it was not. */
+enum pl_stanza_condition route_take(struct pl_router *router,
+				    const struct pl_stanza *stanza,
+				    struct pl_sender *sender);
 void route_outcome(struct pl_router *router, struct pl_pair *pair,
-		   const struct pl_outcome *outcome, enum pl_next next);
+		   const struct pl_outcome *outcome, enum pl_next next,
+		   enum pl_stanza_condition bounce);
 void route_pair_gone(struct pl_pair *pair);
+void routes_init(struct pl_router *router);
 void routes_sweep(struct pl_router *router);
 void routes_stop(struct pl_router *router);
 void routes_free(struct pl_router *router);
@@ -139,14 +179,34 @@ void verify_forget_stream(struct pl_router *router,
 void verify_stop(struct pl_router *router);
 void verify_free_all(struct pl_router *router);
 
+/* stanza.c */
+/* A stanza that came in on an open pair. */
+void stanza_take(struct pl_router *router, const struct pl_xml_node *node);
+/* Sends what was made here from one of our domains; never comes back. */
+void stanza_post(struct pl_router *router, const char *from, const char *to,
+		 const struct pl_buffer *stanza);
+bool stanza_may_bounce(const struct pl_stanza *stanza);
+void bounce_send(struct pl_router *router, const struct bounce *bounce);
+
+/* waiting.c */
+/* stanza NULL: bytes alone, never sent back. NULL: no memory. */
+struct waiting *waiting_new(const void *bytes, size_t length,
+			    const struct pl_stanza *stanza,
+			    struct pl_sender *sender);
+void waiting_free(struct waiting *waiting);
+/* Goes back as an error in the next turn, or nowhere. */
+void waiting_bounce(struct pl_router *router, struct waiting *waiting,
+		    enum pl_stanza_condition condition);
+void bounces_send(void *router); /* of bounce_timer */
+void bounces_free(struct pl_router *router);
+
 /* host.c */
-void host_take(struct pl_router *router, struct pl_pair *pair,
-	       const struct pl_xml_node *stanza);
+void host_take(struct pl_router *router, const struct pl_stanza *stanza);
 
 /* ping.c */
 /* Is this iq the answer to a ping of ours? Then it is taken. */
-bool ping_take(struct pl_router *router, const struct pl_pair *pair,
-	       const char *id);
+bool ping_take(struct pl_router *router, const char *local,
+	       const char *remote, const char *id);
 void ping_route_failed(struct pl_router *router, const char *local,
 		       const char *remote, enum pl_code code);
 void pings_free(struct pl_router *router);

@@ -79,15 +79,15 @@ static void on_timer(void *owner)
 		answer(ping, false, blame(ping));
 }
 
-bool ping_take(struct pl_router *router, const struct pl_pair *pair,
-	       const char *id)
+bool ping_take(struct pl_router *router, const char *local,
+	       const char *remote, const char *id)
 {
 	struct pl_ping *ping;
 
 	TAILQ_FOREACH(ping, &router->pings, entry)
 		if (strcmp(ping->id, id) == 0 &&
-		    strcmp(ping->local, pair->local) == 0 &&
-		    strcmp(ping->remote, pair->remote) == 0)
+		    strcmp(ping->local, local) == 0 &&
+		    strcmp(ping->remote, remote) == 0)
 			break;
 	if (ping == NULL)
 		return false;

@@ -11,25 +11,93 @@ struct route {
 	char *local, *remote;        /* owned */
 	struct pl_pair *pair;        /* borrowed; open or under way, or NULL */
 	struct outgoing *outgoing;   /* owned; NULL: no attempt under way */
-	struct pl_buffer waiting;    /* stanzas, whole */
+	struct waiting_list waiting; /* owned; in the order they came */
+	size_t waiting_bytes;
 	uint64_t attempted_ms;       /* when the last attempt began */
 	uint64_t used_ms;
 	enum pl_code failed;         /* of the last attempt; none if it went */
+	enum pl_stanza_condition bounce; /* what goes back then */
 	bool over;                   /* the attempt is over: free it */
 	bool given_up;               /* its time is over: no other way */
 	TAILQ_ENTRY(route) entry;    /* in pl_router.routes */
+	LIST_ENTRY(route) in_bucket; /* in pl_router.buckets */
 };
+
+/* ----- what waits ----- */
+
+/* Takes the first one out. NULL: nothing waits. */
+static struct waiting *next_waiting(struct route *route)
+{
+	struct waiting *waiting = STAILQ_FIRST(&route->waiting);
+
+	if (waiting == NULL)
+		return NULL;
+	STAILQ_REMOVE_HEAD(&route->waiting, entry);
+	route->waiting_bytes -= waiting->cost;
+	return waiting;
+}
+
+/* False: no room, or no memory. */
+static bool wait_here(struct route *route, const void *bytes, size_t length,
+		      const struct pl_stanza *stanza, struct pl_sender *sender)
+{
+	size_t limit = route->router->world->limits.queue_bytes;
+	struct waiting *waiting;
+
+	if (route->waiting_bytes + length > limit)
+		return false;
+	waiting = waiting_new(bytes, length, stanza, sender);
+	if (waiting == NULL)
+		return false;
+	STAILQ_INSERT_TAIL(&route->waiting, waiting, entry);
+	route->waiting_bytes += waiting->cost;
+	return true;
+}
+
+static void bounce_all(struct route *route, enum pl_stanza_condition condition)
+{
+	struct waiting *waiting;
+
+	while ((waiting = next_waiting(route)) != NULL)
+		waiting_bounce(route->router, waiting, condition);
+}
+
+/* ----- the table ----- */
+
+/* FNV-1a from a random start: whoever names domains does not know it. */
+static size_t bucket_of(const struct pl_router *router, const char *local,
+			const char *remote)
+{
+	uint64_t hash = router->seed;
+
+	for (const char *c = local; *c != '\0'; c++)
+		hash = (hash ^ (unsigned char)*c) * 0x100000001b3u;
+	hash = (hash ^ 0xff) * 0x100000001b3u; /* in no domain */
+	for (const char *c = remote; *c != '\0'; c++)
+		hash = (hash ^ (unsigned char)*c) * 0x100000001b3u;
+	return (hash ^ hash >> 32) & (BUCKETS - 1);
+}
+
+void routes_init(struct pl_router *router)
+{
+	TAILQ_INIT(&router->routes);
+	pl_loop_random(router->world->loop, &router->seed,
+		       sizeof router->seed);
+}
 
 static void free_route(struct route *route)
 {
 	struct pl_router *router = route->router;
+	struct waiting *waiting;
 
 	if (route->pair != NULL)
 		route->pair->route = NULL;
 	TAILQ_REMOVE(&router->routes, route, entry);
+	LIST_REMOVE(route, in_bucket);
 	router->routes_count--;
 	outgoing_free(route->outgoing);
-	pl_buffer_finish(&route->waiting);
+	while ((waiting = next_waiting(route)) != NULL)
+		waiting_free(waiting);
 	free(route->local);
 	free(route->remote);
 	free(route);
@@ -40,7 +108,8 @@ static struct route *find(const struct pl_router *router, const char *local,
 {
 	struct route *route;
 
-	TAILQ_FOREACH(route, &router->routes, entry)
+	LIST_FOREACH(route, &router->buckets[bucket_of(router, local, remote)],
+		     in_bucket)
 		if (strcmp(route->local, local) == 0 &&
 		    strcmp(route->remote, remote) == 0)
 			return route;
@@ -58,21 +127,33 @@ static struct route *find_or_make(struct pl_router *router, const char *local,
 	route->router = router;
 	route->local = pl_strdup(local);
 	route->remote = pl_strdup(remote);
-	pl_buffer_init(&route->waiting, router->world->limits.queue_bytes);
+	STAILQ_INIT(&route->waiting);
 	TAILQ_INSERT_TAIL(&router->routes, route, entry);
+	LIST_INSERT_HEAD(&router->buckets[bucket_of(router, local, remote)],
+			 route, in_bucket);
 	router->routes_count++;
 	return route;
 }
 
 /* ----- the end of an attempt ----- */
 
-static void attempt_failed(struct route *route, enum pl_code code)
+/* Where the domain does not exist that is said, else that it could not be
+ * reached in time (RFC 6120 10.4; standards 17.4). */
+static enum pl_stanza_condition bounce_of(enum pl_code code)
+{
+	return pl_code_entry(code)->stage == PL_STAGE_DNS
+		       ? PL_SC_REMOTE_SERVER_NOT_FOUND
+		       : PL_SC_REMOTE_SERVER_TIMEOUT;
+}
+
+static void attempt_failed(struct route *route, enum pl_code code,
+			   enum pl_stanza_condition bounce)
 {
 	route->failed = code;
+	route->bounce = bounce;
 	route->pair = NULL;
 	route->over = true; /* freed by the sweep or the next attempt */
-	pl_buffer_consume(&route->waiting, route->waiting.length);
-	pl_buffer_trim(&route->waiting);
+	bounce_all(route, bounce);
 	ping_route_failed(route->router, route->local, route->remote, code);
 	negotiation_ended(route->router, route->local, route->remote, code);
 }
@@ -111,6 +192,15 @@ static void tell_unreached(struct route *route, enum pl_code code,
 	record_keep(router, &outcome);
 }
 
+static void on_failed(void *owner, enum pl_code code, const char *words,
+		      const char *addr)
+{
+	struct route *route = owner;
+
+	tell_unreached(route, code, words, addr);
+	attempt_failed(route, code, bounce_of(code));
+}
+
 static void on_stream(void *owner, struct pl_stream *stream)
 {
 	struct route *route = owner;
@@ -118,15 +208,9 @@ static void on_stream(void *owner, struct pl_stream *stream)
 	route->pair = pl_stream_pair(stream, route->local, route->remote);
 	if (route->pair != NULL)
 		route->pair->route = route;
-}
-
-static void on_failed(void *owner, enum pl_code code, const char *words,
-		      const char *addr)
-{
-	struct route *route = owner;
-
-	tell_unreached(route, code, words, addr);
-	attempt_failed(route, code);
+	else
+		on_failed(route, PL_CODE_INTERNAL, "the stream takes no pair",
+			  NULL);
 }
 
 static const struct outgoing_events outgoing_events = {
@@ -156,15 +240,18 @@ static struct pl_pair *join(struct route *route)
 
 static void opened(struct route *route, struct pl_pair *pair)
 {
+	struct waiting *waiting;
+
 	route->pair = pair;
 	pair->route = route;
 	route->failed = PL_CODE_NONE;
 	route->over = true; /* the attempt is done, the stream stays */
-	if (route->waiting.length > 0)
-		pl_stream_send(pair, pl_buffer_bytes(&route->waiting),
-			       route->waiting.length);
-	pl_buffer_consume(&route->waiting, route->waiting.length);
-	pl_buffer_trim(&route->waiting);
+	while ((waiting = next_waiting(route)) != NULL)
+		if (pl_stream_send(pair, waiting->bytes, waiting->length))
+			waiting_free(waiting);
+		else
+			waiting_bounce(route->router, waiting,
+				       PL_SC_RESOURCE_CONSTRAINT);
 	negotiation_ended(route->router, route->local, route->remote,
 			  PL_CODE_NONE);
 }
@@ -217,7 +304,8 @@ static void begin(struct route *route)
 	world->partner(world->site, route->local, route->remote, &partner);
 	if (!partner.terms.partner_known) {
 		tell_unreached(route, PL_CODE_PARTNER_UNKNOWN, NULL, NULL);
-		attempt_failed(route, PL_CODE_PARTNER_UNKNOWN);
+		attempt_failed(route, PL_CODE_PARTNER_UNKNOWN,
+			       PL_SC_REMOTE_SERVER_TIMEOUT);
 		return;
 	}
 	if (partner.terms.bidi)
@@ -231,42 +319,66 @@ static void begin(struct route *route)
 	if (router_with_remote(router, route->remote, NULL) >=
 	    partner.connection_limit) {
 		tell_unreached(route, PL_CODE_CONNECTION_LIMIT, NULL, NULL);
-		attempt_failed(route, PL_CODE_CONNECTION_LIMIT);
+		attempt_failed(route, PL_CODE_CONNECTION_LIMIT,
+			       PL_SC_REMOTE_SERVER_TIMEOUT);
 		return;
 	}
 	route->outgoing = outgoing_start(router, route->local, route->remote,
 					 NULL, &outgoing_events, route);
 }
 
+/* Sends, or has it wait. `stanza` NULL: it never comes back. */
+static enum pl_stanza_condition take(struct route *route, const void *bytes,
+				     size_t length,
+				     const struct pl_stanza *stanza,
+				     struct pl_sender *sender, bool at_once)
+{
+	uint64_t now = pl_loop_now_ms(route->router->world->loop);
+
+	route->used_ms = now;
+	if (route->pair != NULL && route->pair->state.phase == PL_PAIR_OPEN)
+		return pl_stream_send(route->pair, bytes, length)
+			       ? PL_SC_NONE : PL_SC_RESOURCE_CONSTRAINT;
+	if (route->pair != NULL || (route->outgoing != NULL && !route->over))
+		return wait_here(route, bytes, length, stanza, sender)
+			       ? PL_SC_NONE : PL_SC_RESOURCE_CONSTRAINT;
+	if (!at_once && route->failed != PL_CODE_NONE &&
+	    now - route->attempted_ms < ATTEMPT_PAUSE_MS)
+		return route->bounce;
+	/* before begin(): it may fail at once, and takes it along */
+	if (!wait_here(route, bytes, length, stanza, sender))
+		return PL_SC_RESOURCE_CONSTRAINT;
+	begin(route);
+	return PL_SC_NONE;
+}
+
 bool route_send(struct pl_router *router, const char *local,
 		const char *remote, const struct pl_buffer *stanza,
 		bool at_once)
 {
-	uint64_t now = pl_loop_now_ms(router->world->loop);
 	struct route *route;
 
 	if (router->draining)
 		return false;
 	route = find_or_make(router, local, remote);
+	return route != NULL &&
+	       take(route, pl_buffer_bytes(stanza), stanza->length, NULL,
+		    NULL, at_once) == PL_SC_NONE;
+}
+
+enum pl_stanza_condition route_take(struct pl_router *router,
+				    const struct pl_stanza *stanza,
+				    struct pl_sender *sender)
+{
+	struct route *route;
+
+	if (router->draining)
+		return PL_SC_REMOTE_SERVER_TIMEOUT;
+	route = find_or_make(router, stanza->from_domain, stanza->to_domain);
 	if (route == NULL)
-		return false;
-	route->used_ms = now;
-	if (route->pair != NULL && route->pair->state.phase == PL_PAIR_OPEN)
-		return pl_stream_send(route->pair, pl_buffer_bytes(stanza),
-				      stanza->length);
-	if (route->pair == NULL && (route->outgoing == NULL || route->over)) {
-		if (!at_once && route->failed != PL_CODE_NONE &&
-		    now - route->attempted_ms < ATTEMPT_PAUSE_MS)
-			return false;
-		/* before begin(): it may fail at once, and takes it along */
-		if (!pl_buffer_append(&route->waiting, pl_buffer_bytes(stanza),
-				      stanza->length))
-			return false;
-		begin(route);
-		return true;
-	}
-	return pl_buffer_append(&route->waiting, pl_buffer_bytes(stanza),
-				stanza->length);
+		return PL_SC_RESOURCE_CONSTRAINT;
+	return take(route, stanza->bytes, stanza->length, stanza, sender,
+		    false);
 }
 
 bool route_negotiate(struct pl_router *router, const char *local,
@@ -300,7 +412,8 @@ void route_give_up(struct pl_router *router, const char *local,
 		return;
 	/* the pair is on a stream that carries others: it goes on there */
 	tell_unreached(route, PL_CODE_NEGOTIATION_TIMEOUT, NULL, NULL);
-	attempt_failed(route, PL_CODE_NEGOTIATION_TIMEOUT);
+	attempt_failed(route, PL_CODE_NEGOTIATION_TIMEOUT,
+		       PL_SC_REMOTE_SERVER_TIMEOUT);
 }
 
 /* ----- what became of it ----- */
@@ -318,7 +431,8 @@ static void leave_stream(struct pl_pair *pair)
 }
 
 void route_outcome(struct pl_router *router, struct pl_pair *pair,
-		   const struct pl_outcome *outcome, enum pl_next next)
+		   const struct pl_outcome *outcome, enum pl_next next,
+		   enum pl_stanza_condition bounce)
 {
 	struct route *route = pair->route;
 
@@ -337,7 +451,7 @@ void route_outcome(struct pl_router *router, struct pl_pair *pair,
 	    !route->given_up && !router->draining &&
 	    outgoing_next(route->outgoing, next))
 		return;
-	attempt_failed(route, outcome->code);
+	attempt_failed(route, outcome->code, bounce);
 	leave_stream(pair);
 }
 
@@ -402,7 +516,8 @@ void routes_stop(struct pl_router *router)
 		outgoing_free(route->outgoing);
 		route->outgoing = NULL;
 		tell_unreached(route, PL_CODE_SHUTDOWN, NULL, NULL);
-		attempt_failed(route, PL_CODE_SHUTDOWN);
+		attempt_failed(route, PL_CODE_SHUTDOWN,
+			       PL_SC_REMOTE_SERVER_TIMEOUT);
 	}
 }
 

@@ -109,10 +109,9 @@ static void on_outcome(void *owner, struct pl_stream *stream,
 	struct link *link = owner;
 
 	(void)stream;
-	(void)bounce; /* what waits are answers of our hosts: never bounced */
 	record_keep(link->router, outcome);
 	if (pair->state.role == PL_INITIATING)
-		route_outcome(link->router, pair, outcome, next);
+		route_outcome(link->router, pair, outcome, next, bounce);
 	else
 		verify_forget_pair(link->router, pair);
 }
@@ -132,7 +131,8 @@ static void on_stanza(void *owner, struct pl_stream *stream,
 	struct link *link = owner;
 
 	(void)stream;
-	host_take(link->router, pair, stanza);
+	(void)pair;
+	stanza_take(link->router, stanza);
 }
 
 static void on_verify(void *owner, struct pl_stream *stream,
@@ -289,11 +289,14 @@ struct pl_router *pl_router_new(struct pl_world *world)
 
 	router->world = world;
 	TAILQ_INIT(&router->links);
-	TAILQ_INIT(&router->routes);
+	routes_init(router);
 	TAILQ_INIT(&router->authorities);
 	TAILQ_INIT(&router->pings);
 	TAILQ_INIT(&router->negotiations);
 	TAILQ_INIT(&router->records);
+	STAILQ_INIT(&router->bounces);
+	pl_buffer_init(&router->scratch, 0);
+	router->bounce_timer = pl_timer_new(world->loop, bounces_send, router);
 	router->sweep = pl_timer_new(world->loop, sweep, router);
 	pl_timer_set(router->sweep, SWEEP_MS);
 	return router;
@@ -307,8 +310,11 @@ void pl_router_free(struct pl_router *router)
 	pings_free(router);
 	negotiations_free(router);
 	routes_free(router);
+	bounces_free(router);
+	pl_buffer_finish(&router->scratch);
 	verify_free_all(router);
 	records_free(router);
+	pl_timer_free(router->bounce_timer);
 	pl_timer_free(router->sweep);
 	free(router);
 }

@@ -101,13 +101,15 @@ static bool write_attribute(struct pl_buffer *out, const char *name,
 
 bool pl_xml_write_header(struct pl_buffer *out, const struct pl_xml_open *open)
 {
+	bool server = strcmp(open->content_ns, PL_NS_SERVER) == 0;
+	const char *dialback = server ? PL_NS_DIALBACK : NULL;
 	size_t before = out->length;
 
 	return keep_or_undo(out, before,
 		pl_buffer_text(out, "<?xml version='1.0'?><stream:stream") &&
 		write_attribute(out, "xmlns", open->content_ns) &&
 		write_attribute(out, "xmlns:stream", PL_NS_STREAM) &&
-		write_attribute(out, "xmlns:db", PL_NS_DIALBACK) &&
+		write_attribute(out, "xmlns:db", dialback) &&
 		write_attribute(out, "id", open->id) &&
 		write_attribute(out, "from", open->from) &&
 		write_attribute(out, "to", open->to) &&
@@ -141,12 +143,22 @@ bool pl_xml_write_stream_error(struct pl_buffer *out, const char *condition,
 
 /* ----- trees ----- */
 
-/* Prefixes that need no declaration below our header. */
-static const char *known_prefix(const char *ns)
+/* Where a tree goes, and what differs for it. */
+struct writer {
+	struct pl_buffer *out;
+	bool dialback;          /* the header declares db: */
+	bool anywhere;          /* for a stream of any content namespace */
+	const char *from, *to;  /* of the first element; NULL: as they are */
+	const char *lang;       /* to be written on it, or NULL */
+};
+
+/* Prefixes that need no declaration. A stanza leans on no header: what is below
+ * a prefixed element would lose its break with the content namespace. */
+static const char *known_prefix(const struct writer *w, const char *ns)
 {
-	if (strcmp(ns, PL_NS_STREAM) == 0)
+	if (!w->anywhere && strcmp(ns, PL_NS_STREAM) == 0)
 		return "stream:";
-	if (strcmp(ns, PL_NS_DIALBACK) == 0)
+	if (!w->anywhere && w->dialback && strcmp(ns, PL_NS_DIALBACK) == 0)
 		return "db:";
 	if (strcmp(ns, PL_NS_XML) == 0)
 		return "xml:";
@@ -188,40 +200,58 @@ static bool write_other_attribute(struct pl_buffer *out,
 	       pl_buffer_append(out, "'", 1);
 }
 
-static bool write_attributes(struct pl_buffer *out,
+static bool write_prefixed(struct pl_buffer *out, const char *prefix,
+			   const struct pl_xml_attribute *a)
+{
+	return pl_buffer_append(out, " ", 1) && pl_buffer_text(out, prefix) &&
+	       pl_buffer_text(out, a->name) &&
+	       pl_buffer_append(out, "='", 2) &&
+	       escape(out, a->value, strlen(a->value), true) &&
+	       pl_buffer_append(out, "'", 1);
+}
+
+/* The value that goes out; `top`: of the first element. */
+static const char *value_of(const struct writer *w, bool top,
+			    const struct pl_xml_attribute *a)
+{
+	if (top && w->from != NULL && strcmp(a->name, "from") == 0)
+		return w->from;
+	if (top && w->to != NULL && strcmp(a->name, "to") == 0)
+		return w->to;
+	return a->value;
+}
+
+static bool write_attributes(const struct writer *w, bool top,
 			     const struct pl_xml_node *node)
 {
 	const struct pl_xml_attribute *a;
 
 	for (a = node->attributes; a != NULL; a = a->next) {
-		const char *prefix = known_prefix(a->ns);
+		const char *prefix;
 		bool written;
 
 		if (a->ns[0] == '\0')
-			written = write_attribute(out, a->name, a->value);
-		else if (prefix == NULL)
-			written = write_other_attribute(out, node, a);
+			written = write_attribute(w->out, a->name,
+						  value_of(w, top, a));
+		else if ((prefix = known_prefix(w, a->ns)) != NULL)
+			written = write_prefixed(w->out, prefix, a);
 		else
-			written = pl_buffer_append(out, " ", 1) &&
-				  pl_buffer_text(out, prefix) &&
-				  pl_buffer_text(out, a->name) &&
-				  pl_buffer_append(out, "='", 2) &&
-				  escape(out, a->value, strlen(a->value),
-					 true) &&
-				  pl_buffer_append(out, "'", 1);
+			written = write_other_attribute(w->out, node, a);
 		if (!written)
 			return false;
 	}
-	return true;
+	return !top || write_attribute(w->out, "xml:lang", w->lang);
 }
 
 /* default_ns is the default namespace in force outside. The parser's limit of
  * depth bounds the recursion. */
-static bool write_element(struct pl_buffer *out, const struct pl_xml_node *node,
+static bool write_element(const struct writer *w, bool top,
+			  const struct pl_xml_node *node,
 			  const char *default_ns)
 {
-	const char *prefix = known_prefix(node->ns);
+	const char *prefix = known_prefix(w, node->ns);
 	const struct pl_xml_node *child;
+	struct pl_buffer *out = w->out;
 
 	if (!pl_buffer_append(out, "<", 1) ||
 	    !pl_buffer_text(out, prefix == NULL ? "" : prefix) ||
@@ -232,7 +262,7 @@ static bool write_element(struct pl_buffer *out, const struct pl_xml_node *node,
 			return false;
 		default_ns = node->ns;
 	}
-	if (!write_attributes(out, node))
+	if (!write_attributes(w, top, node))
 		return false;
 	if (node->children == NULL)
 		return pl_buffer_append(out, "/>", 2);
@@ -241,7 +271,7 @@ static bool write_element(struct pl_buffer *out, const struct pl_xml_node *node,
 	for (child = node->children; child != NULL; child = child->next) {
 		bool written = child->name == NULL
 			? escape(out, child->text, child->text_length, false)
-			: write_element(out, child, default_ns);
+			: write_element(w, false, child, default_ns);
 
 		if (!written)
 			return false;
@@ -255,7 +285,36 @@ static bool write_element(struct pl_buffer *out, const struct pl_xml_node *node,
 bool pl_xml_write_node(struct pl_buffer *out, const struct pl_xml_node *node,
 		       const char *content_ns)
 {
+	struct writer writer = {
+		.out = out,
+		.dialback = strcmp(content_ns, PL_NS_SERVER) == 0,
+	};
 	size_t before = out->length;
 
-	return keep_or_undo(out, before, write_element(out, node, content_ns));
+	return keep_or_undo(out, before,
+			    write_element(&writer, true, node, content_ns));
+}
+
+static bool has_lang(const struct pl_xml_node *node)
+{
+	const struct pl_xml_attribute *a = node->attributes;
+
+	while (a != NULL && (strcmp(a->ns, PL_NS_XML) != 0 ||
+			     strcmp(a->name, "lang") != 0))
+		a = a->next;
+	return a != NULL;
+}
+
+bool pl_xml_write_stanza(struct pl_buffer *out,
+			 const struct pl_xml_node *stanza, const char *from,
+			 const char *to)
+{
+	struct writer writer = { .out = out, .anywhere = true, .from = from,
+				 .to = to };
+	size_t before = out->length;
+
+	if (stanza->lang[0] != '\0' && !has_lang(stanza))
+		writer.lang = stanza->lang;
+	return keep_or_undo(out, before,
+			    write_element(&writer, true, stanza, stanza->ns));
 }

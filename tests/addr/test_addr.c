@@ -303,6 +303,80 @@ static void jids(void **state)
 	assert_false(pl_addr_jid_domain(big, 1024 + 15 + 10, out, NULL));
 }
 
+/* The whole address in normal form; NULL: it is none. */
+static void whole_is(const char *jid, const char *expected)
+{
+	char out[PL_JID_SIZE], domain[PL_DOMAIN_SIZE];
+	struct pl_error error = { 0 };
+	struct pl_jid parts;
+	bool done = pl_addr_jid(jid, strlen(jid), &parts, domain, out, &error);
+
+	if (done != (expected != NULL))
+		fail_msg("%s: %s", jid, done ? out : error.text);
+	assert_int_equal(done, pl_addr_jid(jid, strlen(jid), &parts, NULL,
+					   NULL, NULL));
+	if (expected != NULL)
+		assert_string_equal(out, expected);
+	else
+		assert_string_not_equal(error.text, "");
+}
+
+static void whole_addresses(void **state)
+{
+	char big[4000], out[PL_JID_SIZE], domain[PL_DOMAIN_SIZE];
+	struct pl_jid parts;
+
+	whole_is("alpha.example", "alpha.example");
+	whole_is("Anna@Alpha.Example.", "Anna@alpha.example");
+	whole_is("a@Alpha.example/Home @ x/y", "a@alpha.example/Home @ x/y");
+	whole_is("ALPHA.example/r", "alpha.example/r");
+	whole_is("\xc3\xa4\xf0\x9f\x98\x80@a.example/\xe2\x82\xac",
+		 "\xc3\xa4\xf0\x9f\x98\x80@a.example/\xe2\x82\xac");
+	whole_is("a@[::0001]/x", "a@[::1]/x");
+	/* of a localpart alone */
+	whole_is("a b@a.example", NULL);
+	whole_is("a.example/a b", "a.example/a b");
+	whole_is("a\xc2\xa0" "b@a.example", NULL);
+	whole_is("a.example/a\xc2\xa0" "b", "a.example/a\xc2\xa0" "b");
+	whole_is("a\"b@a.example", NULL);
+	whole_is("a&b@a.example", NULL);
+	whole_is("a'b@a.example", NULL);
+	whole_is("a:b@a.example", NULL);
+	whole_is("a<b@a.example", NULL);
+	whole_is("a>b@a.example", NULL);
+	whole_is("a.example/\"&':<>@", "a.example/\"&':<>@");
+	/* of both */
+	for (const char *const *bad = (const char *const[]){ "\x01", "\x1f",
+	     "\n", "\x7f", "\xc2\x80", "\xc2\x9f", "\xe2\x80\x8e",
+	     "\xe2\x80\xae", "\xe2\x80\xa8", "\xe2\x81\xa6",
+	     "\xef\xbb\xbf", "\xef\xbf\xbe", "\xf0\x9f\xbf\xbf", "\xff",
+	     "\xc0\xaf", "\xe2\x82", "\xed\xa0\x80", "\xf4\x90\x80\x80",
+	     "\xe0\x80\xaf", NULL }; *bad != NULL; bad++) {
+		snprintf(big, sizeof big, "a%sb@a.example", *bad);
+		whole_is(big, NULL);
+		snprintf(big, sizeof big, "a%s@a.example", *bad);
+		whole_is(big, NULL);
+		snprintf(big, sizeof big, "a@a.example/%s", *bad);
+		whole_is(big, NULL);
+	}
+	whole_is("", NULL);
+	whole_is("@a.example", NULL);
+	whole_is("a@", NULL);
+	whole_is("a@b@c.example", NULL);
+	whole_is("a.example/", NULL);
+	/* the longest of all */
+	memset(big, 'a', sizeof big);
+	memcpy(big + 1023, "@alpha.example/", 15);
+	assert_true(pl_addr_jid(big, 1023 + 15 + 1023, &parts, domain, out,
+				NULL));
+	assert_int_equal(strlen(out), 1023 + 15 + 1023);
+	assert_memory_equal(out, big, 1023 + 15 + 1023);
+	assert_int_equal(parts.local_length, 1023);
+	assert_int_equal(parts.resource_length, 1023);
+	assert_false(pl_addr_jid(big, 1023 + 15 + 1024, &parts, domain, out,
+				 NULL));
+}
+
 static void patterns(void **state)
 {
 	assert_true(pl_addr_matches("*", "alpha.example"));
@@ -417,6 +491,7 @@ int main(void)
 		cmocka_unit_test(addresses),
 		cmocka_unit_test(a_labels),
 		cmocka_unit_test(jids),
+		cmocka_unit_test(whole_addresses),
 		cmocka_unit_test(patterns),
 		cmocka_unit_test(endpoints),
 		cmocka_unit_test(random_bytes),

@@ -509,9 +509,14 @@ static void begin_peer(struct peer *peer, struct script_peer *raw)
 	script_react(raw, on_bytes, peer);
 }
 
+void peer_connect_to(struct peer *peer, const char *from, const char *endpoint)
+{
+	begin_peer(peer, script_connect(script, from, endpoint, 1000));
+}
+
 void peer_connect(struct peer *peer, const char *from, struct server *to)
 {
-	begin_peer(peer, script_connect(script, from, to->endpoint, 1000));
+	peer_connect_to(peer, from, to->endpoint);
 }
 
 void peer_accept(struct peer *peer, struct script_server *at)

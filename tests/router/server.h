@@ -27,7 +27,7 @@
 #include "parley/sasl.h"
 #include "script.h"
 
-enum { HOSTS = 4, RULES = 72, SERVERS = 6 };
+enum { HOSTS = 8, RULES = 72, SERVERS = 6 };
 
 struct host {
 	char name[80];
@@ -118,6 +118,8 @@ struct peer {
 
 /* Connects to a server from an address. */
 void peer_connect(struct peer *peer, const char *from, struct server *to);
+void peer_connect_to(struct peer *peer, const char *from,
+		     const char *endpoint);
 /* Takes the next connection of a listener of the test's. */
 void peer_accept(struct peer *peer, struct script_server *at);
 void peer_free(struct peer *peer);

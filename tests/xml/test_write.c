@@ -40,6 +40,13 @@ static void header(void **state)
 		"<?xml version='1.0'?><stream:stream xmlns='jabber:server' "
 		"xmlns:stream='http://etherx.jabber.org/streams' "
 		"xmlns:db='jabber:server:dialback'>");
+	open.content_ns = PL_NS_COMPONENT;
+	assert_true(pl_xml_write_header(&out, &open));
+	expect_text(&out,
+		"<?xml version='1.0'?><stream:stream "
+		"xmlns='jabber:component:accept' "
+		"xmlns:stream='http://etherx.jabber.org/streams'>");
+	open.content_ns = PL_NS_SERVER;
 	open.to = "'/><evil x='\n&\xff";
 	open.id = "";
 	assert_true(pl_xml_write_header(&out, &open));
@@ -231,7 +238,7 @@ static const char *pick_ns(uint64_t *seed)
 	static const char *const table[] = {
 		"", PL_NS_SERVER, PL_NS_SERVER, PL_NS_SERVER, PL_NS_STREAM,
 		PL_NS_DIALBACK, PL_NS_XML, "urn:a", "urn:b", "urn:<'\">&",
-		"jabber:client", "urn:\xc3\xa4", " ", "a\nb",
+		"jabber:client", "urn:\xc3\xa4", " ", "a\nb", PL_NS_COMPONENT,
 	};
 
 	return table[below(seed, sizeof table / sizeof table[0])];
@@ -387,6 +394,116 @@ static void trees_survive(void **state)
 	}
 }
 
+/* What is in the stanza's namespace without a break goes with it into that of
+ * the other stream. An element in xml: cannot be told by a default namespace,
+ * and so is no break. */
+static void rename_content(struct pl_xml_node *node, const char *from,
+			   const char *to)
+{
+	if (node->name == NULL || (strcmp(node->ns, from) != 0 &&
+				   strcmp(node->ns, PL_NS_XML) != 0))
+		return;
+	if (strcmp(node->ns, from) == 0)
+		node->ns = to;
+	for (struct pl_xml_node *child = node->children; child != NULL;
+	     child = child->next)
+		rename_content(child, from, to);
+}
+
+static bool has_lang(const struct pl_xml_node *node)
+{
+	for (struct pl_xml_attribute *a = node->attributes; a; a = a->next)
+		if (strcmp(a->ns, PL_NS_XML) == 0)
+			return true;
+	return false;
+}
+
+static void add_lang(struct pl_xml_node *node)
+{
+	struct pl_xml_attribute *lang = calloc(1, sizeof *lang), **end;
+
+	assert_non_null(lang);
+	*lang = (struct pl_xml_attribute){ "lang", PL_NS_XML,
+					   strdup(node->lang), NULL };
+	for (end = &node->attributes; *end != NULL; end = &(*end)->next)
+		;
+	*end = lang;
+}
+
+#define BARE_HEADER(ns) "<stream:stream xmlns='" ns "' " \
+	"xmlns:stream='http://etherx.jabber.org/streams'>"
+
+/* Any stanza, onto a stream of another namespace: the same tree. */
+static void stanza_survives(uint64_t *seed, const char *from, const char *to,
+			    const char *header)
+{
+	struct pl_xml_limits limits = pl_xml_limits_after(1 << 20);
+	struct pl_xml_node *node = make_node(seed, 0, "en");
+	struct pl_buffer wire = { 0 }, tree = { 0 };
+	struct record record;
+
+	limits.nodes = limits.namespaces = 100000;
+	node->ns = from;
+	assert_true(pl_xml_write_stanza(&wire, node, NULL, NULL));
+	rename_content(node, from, to);
+	if (!has_lang(node) && node->lang[0] != '\0')
+		add_lang(node);
+	dump_node(&tree, node);
+	assert_true(pl_buffer_append(&tree, "\nfault=0 \0", 10));
+	record_init(&record, to, &limits);
+	record_feed(&record, header, strlen(header), SIZE_MAX);
+	record_feed(&record, (const char *)pl_buffer_bytes(&wire), wire.length,
+		    SIZE_MAX);
+	if (record.elements != 1)
+		fail_msg("%s: %.*s", record_text(&record), (int)wire.length,
+			 pl_buffer_bytes(&wire));
+	assert_string_equal(strchr(strstr(record_text(&record),
+					  "element bytes"), '['),
+			    (const char *)pl_buffer_bytes(&tree));
+	record_finish(&record);
+	pl_buffer_finish(&wire);
+	pl_buffer_finish(&tree);
+	free_node(node);
+}
+
+static void stanzas_survive(void **state)
+{
+	uint64_t seed = 0x853c49e6748fea9bu;
+
+	for (unsigned i = 0; i < TREES; i++) {
+		stanza_survives(&seed, PL_NS_SERVER, PL_NS_COMPONENT,
+				BARE_HEADER(PL_NS_COMPONENT));
+		stanza_survives(&seed, PL_NS_COMPONENT, PL_NS_SERVER,
+				BARE_HEADER(PL_NS_SERVER));
+	}
+}
+
+static void stanza_addresses(void **state)
+{
+	struct pl_xml_attribute other = { "from", "urn:a", "3", NULL };
+	struct pl_xml_attribute to = { "to", "", "2", &other };
+	struct pl_xml_attribute from = { "from", "", "1", &to };
+	struct pl_xml_node inside = { .name = "message", .ns = PL_NS_SERVER,
+				      .lang = "", .attributes = &from };
+	struct pl_xml_node message = { .name = "message", .ns = PL_NS_SERVER,
+				       .lang = "de", .attributes = &from,
+				       .children = &inside };
+	struct pl_buffer out = { 0 };
+
+	assert_true(pl_xml_write_stanza(&out, &message, "x'", NULL));
+	expect_text(&out, "<message from='x&apos;' to='2' xmlns:n2='urn:a' "
+			  "n2:from='3' xml:lang='de'><message from='1' to='2' "
+			  "xmlns:n2='urn:a' n2:from='3'/></message>");
+	/* db: is declared by no header of a component. */
+	inside = (struct pl_xml_node){ .name = "a", .ns = PL_NS_DIALBACK,
+				       .lang = "" };
+	message.attributes = NULL;
+	message.lang = "";
+	assert_true(pl_xml_write_stanza(&out, &message, "x", "y"));
+	expect_text(&out, "<message><a xmlns='jabber:server:dialback'/>"
+			  "</message>");
+}
+
 /* Any bytes as text: what comes out is XML and holds no mark-up of theirs. */
 static void noise_survives(void **state)
 {
@@ -430,6 +547,8 @@ int main(void)
 		cmocka_unit_test(full_buffers_stay_as_they_were),
 		cmocka_unit_test(namespaces),
 		cmocka_unit_test(for_a_component),
+		cmocka_unit_test(stanzas_survive),
+		cmocka_unit_test(stanza_addresses),
 		cmocka_unit_test(trees_survive),
 		cmocka_unit_test(noise_survives),
 	};

@@ -1,0 +1,85 @@
+/*
+ * internal.h: what the files of the component room share.
+ *
+ * components.c  names and who is attached to them; what comes for them
+ * stream.c      one connection: header, handshake, stanzas
+ * handshake.c   the digest
+ */
+#ifndef PARLEY_COMPONENT_INTERNAL_H
+#define PARLEY_COMPONENT_INTERNAL_H
+
+#include <sys/queue.h>
+
+#include "parley/component.h"
+
+enum {
+	UNATTACHED = 64,         /* connections before their handshake */
+	HANDSHAKE_MS = 10000,
+	LINGER_MS = 5000,        /* for the other side's end, once we closed */
+	DIGEST_SIZE = 41,        /* hexadecimal SHA-1 with its NUL */
+	KEPT_BYTES = 65536,      /* of memory, for the next stanza */
+};
+
+/* A name of ours. */
+struct section {
+	char *name;              /* owned */
+	char *secret;            /* owned, wiped; NULL: a host */
+	bool refuse_second;
+	struct component *attached; /* NULL: nobody */
+	LIST_ENTRY(section) entry;
+};
+
+/* One connection. */
+struct component {
+	struct pl_components *components; /* borrowed */
+	struct pl_conn *conn;             /* owned; NULL once closed */
+	struct pl_xml_parser *parser;     /* owned */
+	struct pl_timer *timer;           /* owned; until the handshake */
+	struct pl_sender *sender;         /* owned */
+	struct section *section;          /* borrowed; NULL before the header
+	                                   * and once detached */
+	char *addr;                       /* owned */
+	char *name;                       /* owned: of the header, "" */
+	char id[33], log_id[8];
+	bool attached, header_sent, feeding, ended;
+	uint64_t began_ms, received, sent;
+	TAILQ_ENTRY(component) entry;     /* in pl_components.all */
+};
+
+struct pl_components {
+	struct pl_world *world;           /* borrowed */
+	struct pl_router *router;         /* borrowed */
+	LIST_HEAD(, section) sections;
+	TAILQ_HEAD(, component) all;      /* oldest first */
+	unsigned unattached;
+	struct pl_buffer scratch;         /* the stanza in hand */
+};
+
+/* components.c */
+/* The section of a domain: by name, then the longest wildcard. NULL: none. */
+struct section *section_of(const struct pl_components *components,
+			   const char *domain);
+/* The handshake is done. False: the section has one that stays. */
+bool section_attach(struct component *component);
+
+/* stream.c */
+struct component *component_new(struct pl_components *components,
+				struct pl_conn *conn);
+/* Tells a stream error (NULL: closes only) and closes. It is freed at once, or
+ * behind its own callback. */
+void component_end(struct component *component, const char *condition,
+		   const char *text);
+void component_drop(struct component *component);
+/* False: its output is full. */
+bool component_write(struct component *component, const void *bytes,
+		     size_t length);
+
+/* handshake.c */
+/* Hexadecimal SHA-1 of id and secret (XEP-0114 3). */
+bool handshake_digest(const char *id, const char *secret,
+		      char out[DIGEST_SIZE]);
+/* Is it what the element says? Compared in constant time. */
+bool handshake_good(const struct pl_xml_node *handshake, const char *id,
+		    const char *secret);
+
+#endif
