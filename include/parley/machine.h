@@ -442,6 +442,95 @@ pl_authority_answer(const struct pl_terms *terms, bool to_hosted,
 		    bool key_matches,
 		    enum pl_stanza_condition *error_condition);
 
+/* ------------------------------------------------------- explanation */
+
+/* What a step chose. */
+enum pl_choice_kind {
+	PL_CHOICE_NOTHING,         /* this step chose nothing */
+	PL_CHOICE_STARTTLS,        /* to ask for TLS, or to grant it */
+	PL_CHOICE_STAY_IN_CLEAR,   /* to go on without TLS */
+	PL_CHOICE_EXTERNAL,        /* initiating: SASL EXTERNAL */
+	PL_CHOICE_DIALBACK,        /* initiating: db:result */
+	PL_CHOICE_ACCEPT_EXTERNAL, /* receiving: EXTERNAL proved the peer */
+	PL_CHOICE_ACCEPT_DIALBACK, /* receiving: the key will be verified */
+	PL_CHOICE_CERTIFICATE,     /* receiving: db:result, proved by the
+	                            * certificate alone (XEP-0344 2.4) */
+	PL_CHOICE_RETRY,           /* the dialer may go on another way */
+	PL_CHOICE_REFUSE,          /* no: the end, or a failure told */
+	PL_CHOICE_OFFER,           /* receiving: features */
+	PL_CHOICES, /* how many */
+};
+const char *pl_choice_name(enum pl_choice_kind choice); /* "stay-in-clear" */
+
+/* Why something was not chosen (closed list). */
+enum pl_why_not {
+	PL_WHY_NOTHING,            /* nothing speaks against it */
+	PL_WHY_NOT_OFFERED,
+	PL_WHY_TLS_REQUIRED,
+	PL_WHY_TLS_NOT_SUPPORTED,
+	PL_WHY_SASL_REQUIRED,
+	PL_WHY_SASL_NOT_SUPPORTED,
+	PL_WHY_NO_DIALBACK,
+	PL_WHY_BOTH_REQUIRED,      /* TLS and SASL: no dialback */
+	PL_WHY_NEEDS_TLS,
+	PL_WHY_PEER_REQUIRES_TLS,
+	PL_WHY_PEER_REFUSED,
+	PL_WHY_OWN_CERTIFICATE,    /* we have none */
+	PL_WHY_FAILED_BEFORE,
+	PL_WHY_FALLBACK,           /* kept, should the chosen way fail */
+	PL_WHY_BETTER,             /* the chosen way is better */
+	PL_WHY_VERIFY_ONLY,
+	PL_WHY_NO_RETRY,           /* in clear: no plaintext-retry */
+	PL_WHY_OVER,               /* this connection is over */
+	PL_WHY_DONE,               /* it is done already */
+	PL_WHY_PARTNER_UNKNOWN,
+	PL_WHY_ROW_NOT_VALID,
+	PL_WHY_NOT_HOSTED,
+	PL_WHY_FROM_LOCAL,
+	PL_WHY_ADDRESSES,          /* no domain, or none at all */
+	PL_WHY_LIMIT,
+	PL_WHY_NO_FROM,            /* the header names no domain of the peer */
+	PL_WHY_NO_ID,
+	PL_WHY_NO_KEY,
+	PL_WHY_OLD,                /* the peer is older than XMPP 1.0 */
+	PL_WHY_PENDING,            /* a db:result is still under way */
+	PL_WHY_MECHANISM,          /* not EXTERNAL */
+	PL_WHY_NOT_PROVED,
+	PL_WHY_NO_ANSWER,          /* of the authoritative server */
+	PL_WHY_GIVEN_UP,           /* the peer gave the exchange up */
+	PL_WHY_NOT_NOW,            /* it makes no sense at this point */
+	PL_WHY_CERTIFICATE,        /* and on, with enum pl_certificate added */
+	PL_WHYS = PL_WHY_CERTIFICATE + PL_CERTS, /* how many */
+};
+const char *pl_why_not_text(unsigned why); /* "the peer does not offer it" */
+
+enum { PL_CHOICE_REJECTED = 8 };
+
+struct pl_choice {
+	uint8_t choice;          /* enum pl_choice_kind */
+	uint8_t offers;          /* enum pl_feature bits: what the peer offers
+	                          * (initiating; dialback also where its header
+	                          * says so), what we offer (receiving); of a
+	                          * pair: 0 */
+	uint8_t count;
+	struct {
+		uint8_t choice;  /* the alternative */
+		uint8_t reason;  /* enum pl_why_not, never PL_WHY_NOTHING */
+	} rejected[PL_CHOICE_REJECTED];
+};
+
+/* What the step that came out of terms, state and event chose, and why not
+ * the rest; false: it chose nothing. The step itself is never judged again: an
+ * explanation cannot differ from what is done. */
+bool pl_stream_choice(const struct pl_terms *terms,
+		      const struct pl_stream_state *before,
+		      const struct pl_stream_event *event,
+		      const struct pl_step *step, struct pl_choice *choice);
+bool pl_pair_choice(const struct pl_terms *terms,
+		    const struct pl_pair_state *before,
+		    const struct pl_pair_event *event,
+		    const struct pl_step *step, struct pl_choice *choice);
+
 /* ------------------------------------------------------------- names */
 
 const char *pl_phase_name(enum pl_stream_phase phase);

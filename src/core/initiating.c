@@ -43,21 +43,19 @@ static bool only_in_clear(const struct pl_terms *terms)
 	       pl_policy_allows(&terms->policy, PL_METHOD_TCP_DIALBACK);
 }
 
-static bool may_start_tls(const struct pl_terms *terms)
+bool pl_terms_may_start_tls(const struct pl_terms *terms)
 {
 	return terms->policy.tls != PL_NOT_SUPPORTED && !only_in_clear(terms);
 }
 
-static bool must_start_tls(const struct pl_terms *terms)
+bool pl_terms_must_start_tls(const struct pl_terms *terms)
 {
 	if (terms->policy.tls != PL_REQUIRED)
 		return false;
 	return !terms->verify_only || terms->verify_requires_tls;
 }
 
-/* XEP-0220 2.4: by feature, by namespace, or because the peer is older than
- * features. */
-static bool dialback_offered(const struct pl_stream_state *state)
+bool pl_state_offers_dialback(const struct pl_stream_state *state)
 {
 	return (state->offered & PL_FEATURE_DIALBACK) ||
 	       state->declares_dialback || !state->version_1;
@@ -128,10 +126,11 @@ static void send_starttls(struct pl_moment *m, bool offered)
 static void choose_in_clear(struct pl_moment *m)
 {
 	unsigned offered = m->state->offered;
+	bool tls = pl_terms_may_start_tls(m->terms);
 
-	if (may_start_tls(m->terms) && (offered & PL_FEATURE_STARTTLS))
+	if (tls && (offered & PL_FEATURE_STARTTLS))
 		send_starttls(m, true);
-	else if (may_start_tls(m->terms) && must_start_tls(m->terms))
+	else if (tls && pl_terms_must_start_tls(m->terms))
 		send_starttls(m, false);
 	else if (m->terms->verify_only)
 		start_pairs(m);
@@ -140,7 +139,7 @@ static void choose_in_clear(struct pl_moment *m)
 			PL_CODE_PEER_REQUIRES_TLS);
 	else if (!pl_moment_allows(m, PL_METHOD_TCP_DIALBACK))
 		give_up_unoffered(m, PL_CODE_TLS_NOT_OFFERED);
-	else if (!dialback_offered(m->state))
+	else if (!pl_state_offers_dialback(m->state))
 		give_up_unoffered(m, PL_CODE_DIALBACK_NOT_OFFERED);
 	else
 		start_pairs(m);
@@ -193,7 +192,7 @@ static void give_up_nothing(struct pl_moment *m)
 		give_up_unoffered(m, PL_CODE_OWN_CERTIFICATE_EXPIRED);
 	else if (terms->own_certificate && terms->own_no_client_purpose)
 		give_up_unoffered(m, PL_CODE_OWN_CERTIFICATE_PURPOSE);
-	else if (!dialback_offered(m->state))
+	else if (!pl_state_offers_dialback(m->state))
 		give_up_unoffered(m, PL_CODE_NOTHING_OFFERED);
 	else
 		give_up_unoffered(m, PL_CODE_SASL_NOT_OFFERED);
@@ -211,7 +210,7 @@ static void choose_under_tls(struct pl_moment *m)
 			PL_CODE_PEER_REQUIRES_TLS);
 	else if (may_send_auth(m))
 		send_auth(m);
-	else if (dialback && dialback_offered(m->state))
+	else if (dialback && pl_state_offers_dialback(m->state))
 		start_pairs(m);
 	else if (m->state->offered & PL_FEATURE_EXTERNAL)
 		give_up_external(m);
@@ -399,7 +398,7 @@ static void on_sasl_failure(struct pl_moment *m)
 		return;
 	}
 	m->state->sasl_failures++;
-	if (may_fall_back(m) && dialback_offered(m->state))
+	if (may_fall_back(m) && pl_state_offers_dialback(m->state))
 		start_pairs(m);
 	else
 		pl_moment_close(m, (struct pl_end){

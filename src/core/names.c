@@ -128,6 +128,82 @@ static const char *const actions[] = {
 	[PL_DO_UNSOLICITED] = "unsolicited",
 };
 
+static const char *const choices[] = {
+	[PL_CHOICE_NOTHING] = "nothing",
+	[PL_CHOICE_STARTTLS] = "starttls",
+	[PL_CHOICE_STAY_IN_CLEAR] = "stay-in-clear",
+	[PL_CHOICE_EXTERNAL] = "external",
+	[PL_CHOICE_DIALBACK] = "dialback",
+	[PL_CHOICE_ACCEPT_EXTERNAL] = "accept-external",
+	[PL_CHOICE_ACCEPT_DIALBACK] = "accept-dialback",
+	[PL_CHOICE_CERTIFICATE] = "certificate",
+	[PL_CHOICE_RETRY] = "retry",
+	[PL_CHOICE_REFUSE] = "refuse",
+	[PL_CHOICE_OFFER] = "offer",
+};
+
+#define CERTIFICATE_IS "certificate is "
+
+static const char *const whys[] = {
+	[PL_WHY_NOTHING] = "nothing speaks against it",
+	[PL_WHY_NOT_OFFERED] = "the peer does not offer it",
+	[PL_WHY_TLS_REQUIRED] = "tls = required here",
+	[PL_WHY_TLS_NOT_SUPPORTED] = "tls = not-supported here",
+	[PL_WHY_SASL_REQUIRED] = "sasl = required here",
+	[PL_WHY_SASL_NOT_SUPPORTED] = "sasl = not-supported here",
+	[PL_WHY_NO_DIALBACK] = "row has no dialback",
+	[PL_WHY_BOTH_REQUIRED] = "tls and sasl are both required here",
+	[PL_WHY_NEEDS_TLS] = "it needs TLS",
+	[PL_WHY_PEER_REQUIRES_TLS] = "the peer requires TLS",
+	[PL_WHY_PEER_REFUSED] = "the peer refused it",
+	[PL_WHY_OWN_CERTIFICATE] = "we have no certificate for it",
+	[PL_WHY_FAILED_BEFORE] = "it failed before",
+	[PL_WHY_FALLBACK] = "kept as fallback",
+	[PL_WHY_BETTER] = "there is a better way",
+	[PL_WHY_VERIFY_ONLY] = "the connection only verifies a key",
+	[PL_WHY_NO_RETRY] = "plaintext-retry is off",
+	[PL_WHY_OVER] = "the connection is over",
+	[PL_WHY_DONE] = "it is done already",
+	[PL_WHY_PARTNER_UNKNOWN] = "no partner section matches",
+	[PL_WHY_ROW_NOT_VALID] = "the row allows no method",
+	[PL_WHY_NOT_HOSTED] = "the domain is not served here",
+	[PL_WHY_FROM_LOCAL] = "the domain claimed is served here",
+	[PL_WHY_ADDRESSES] = "to or from is missing or no domain",
+	[PL_WHY_LIMIT] = "a limit is reached",
+	[PL_WHY_NO_FROM] = "the peer's header has no from",
+	[PL_WHY_NO_ID] = "the peer's header has no id",
+	[PL_WHY_NO_KEY] = "there is no key",
+	[PL_WHY_OLD] = "the peer is older than XMPP 1.0",
+	[PL_WHY_PENDING] = "a db:result is still under way",
+	[PL_WHY_MECHANISM] = "the mechanism is not EXTERNAL",
+	[PL_WHY_NOT_PROVED] = "the peer is not proved to be who it says",
+	[PL_WHY_NO_ANSWER] = "the authoritative server did not answer",
+	[PL_WHY_GIVEN_UP] = "the peer gave it up",
+	[PL_WHY_NOT_NOW] = "it makes no sense at this point",
+	[PL_WHY_CERTIFICATE + PL_CERT_NONE] = "no certificate was shown",
+	[PL_WHY_CERTIFICATE + PL_CERT_VALID] = CERTIFICATE_IS "valid",
+	[PL_WHY_CERTIFICATE + PL_CERT_EXPIRED] =
+		CERTIFICATE_IS "invalid:expired",
+	[PL_WHY_CERTIFICATE + PL_CERT_NOT_YET_VALID] =
+		CERTIFICATE_IS "invalid:not-yet-valid",
+	[PL_WHY_CERTIFICATE + PL_CERT_SELF_SIGNED] =
+		CERTIFICATE_IS "invalid:self-signed",
+	[PL_WHY_CERTIFICATE + PL_CERT_UNKNOWN_CA] =
+		CERTIFICATE_IS "invalid:unknown-ca",
+	[PL_WHY_CERTIFICATE + PL_CERT_WRONG_NAME] =
+		CERTIFICATE_IS "invalid:wrong-name",
+	[PL_WHY_CERTIFICATE + PL_CERT_PURPOSE] =
+		CERTIFICATE_IS "invalid:purpose",
+	[PL_WHY_CERTIFICATE + PL_CERT_REVOKED] =
+		CERTIFICATE_IS "invalid:revoked",
+	[PL_WHY_CERTIFICATE + PL_CERT_DANE_MISMATCH] =
+		CERTIFICATE_IS "invalid:dane-mismatch",
+	[PL_WHY_CERTIFICATE + PL_CERT_WEAK] = CERTIFICATE_IS "invalid:weak",
+	[PL_WHY_CERTIFICATE + PL_CERT_CHAIN_INCOMPLETE] =
+		CERTIFICATE_IS "invalid:chain-incomplete",
+	[PL_WHY_CERTIFICATE + PL_CERT_OTHER] = CERTIFICATE_IS "invalid:other",
+};
+
 static const char *name(const char *const *names, size_t count, size_t i)
 {
 	return i < count && names[i] ? names[i] : "unknown";
@@ -156,4 +232,14 @@ const char *pl_pair_event_name(enum pl_pair_event_kind kind)
 const char *pl_action_name(unsigned action)
 {
 	return name(actions, COUNT(actions), action);
+}
+
+const char *pl_choice_name(enum pl_choice_kind choice)
+{
+	return name(choices, COUNT(choices), choice);
+}
+
+const char *pl_why_not_text(unsigned why)
+{
+	return name(whys, COUNT(whys), why);
 }

@@ -80,6 +80,13 @@ bool pl_terms_certificate_final(const struct pl_terms *terms,
 /* What is probably wrong with our own certificate when the peer refuses it. */
 enum pl_code pl_terms_own_certificate_code(const struct pl_terms *terms);
 
+/* The initiating entity's view of TLS: may it ask, must it? */
+bool pl_terms_may_start_tls(const struct pl_terms *terms);
+bool pl_terms_must_start_tls(const struct pl_terms *terms);
+/* Does the peer offer dialback (XEP-0220 2.4): by feature, by namespace, or
+ * because it is older than features? */
+bool pl_state_offers_dialback(const struct pl_stream_state *state);
+
 void pl_initiating_step(struct pl_moment *m);
 void pl_receiving_step(struct pl_moment *m);
 

@@ -161,6 +161,10 @@ static void remember(struct walk *w)
 /* ----------------------------------------------------- what pairs do */
 
 static void step_stream(struct walk *w, const struct pl_stream_event *event);
+static void check_pair_choice(struct walk *w, int i,
+			      const struct pl_pair_state *before,
+			      const struct pl_pair_event *event,
+			      const struct pl_step *step);
 static void step_pair(struct walk *w, int i, struct pl_pair_event event);
 
 static bool allows(const struct walk *w, int i, enum pl_method method)
@@ -322,6 +326,7 @@ static void step_pair(struct walk *w, int i, struct pl_pair_event event)
 {
 	const struct pl_pair_event *outer = w->pair_event;
 	struct known *k = &w->now.known;
+	const struct pl_pair_state state = w->now.pairs[i];
 	struct pl_step step;
 	bool failed = w->now.pairs[i].phase == PL_PAIR_FAILED;
 
@@ -336,6 +341,7 @@ static void step_pair(struct walk *w, int i, struct pl_pair_event event)
 		k->undecided[i] = true;
 	w->pair_event = &event;
 	pl_pair_step(&w->terms[i], &w->now.pairs[i], &event, &step);
+	check_pair_choice(w, i, &state, &event, &step);
 	for (int a = 0; a < step.count; a++)
 		carry_out_pair(w, i, &step, step.actions[a]);
 	if (w->role == PL_INITIATING &&
@@ -566,6 +572,147 @@ static void check_step(struct walk *w, unsigned before,
 	NEVER(w, s->authenticated && !w->now.known.encrypted);
 }
 
+/* ------------------------------------- what the explanation must not say */
+
+static unsigned why_not(const struct pl_choice *choice, unsigned alternative)
+{
+	for (int i = 0; i < choice->count; i++)
+		if (choice->rejected[i].choice == alternative)
+			return choice->rejected[i].reason;
+	return PL_WHY_NOTHING;
+}
+
+/* Something speaks against it, not only for another. */
+static bool is_hard(unsigned why)
+{
+	return why != PL_WHY_NOTHING && why != PL_WHY_BETTER &&
+	       why != PL_WHY_FALLBACK;
+}
+
+static void check_reasons(struct walk *w, const struct pl_choice *choice)
+{
+	const struct pl_terms *t =
+		&w->terms[w->pair_event != NULL ? FURTHER_PAIR : HEADER_PAIR];
+
+	for (int i = 0; i < choice->count; i++) {
+		unsigned why = choice->rejected[i].reason;
+
+		NEVER(w, why == PL_WHY_NOTHING || why >= PL_WHYS ||
+			 why == PL_WHY_CERTIFICATE + PL_CERT_VALID);
+		NEVER(w, choice->rejected[i].choice == choice->choice);
+		NEVER(w, choice->choice == PL_CHOICE_REFUSE && !is_hard(why));
+		if (w->pair_event != NULL)
+			continue;
+		NEVER(w, why == PL_WHY_TLS_REQUIRED &&
+			 t->policy.tls != PL_REQUIRED);
+		NEVER(w, why == PL_WHY_TLS_NOT_SUPPORTED &&
+			 t->policy.tls != PL_NOT_SUPPORTED);
+		NEVER(w, why == PL_WHY_SASL_REQUIRED &&
+			 t->policy.sasl != PL_REQUIRED);
+		NEVER(w, why == PL_WHY_SASL_NOT_SUPPORTED &&
+			 t->policy.sasl != PL_NOT_SUPPORTED);
+		NEVER(w, why == PL_WHY_NO_DIALBACK && t->policy.dialback);
+		NEVER(w, why == PL_WHY_OWN_CERTIFICATE && t->own_certificate);
+	}
+	NEVER(w, choice->choice == PL_CHOICE_REFUSE && choice->count == 0);
+}
+
+/* Every feature was offered, or there is a reason. */
+static void check_offer(struct walk *w, const struct pl_choice *choice,
+			const struct pl_step *step)
+{
+	static const uint8_t pairs[][2] = {
+		{ PL_FEATURE_EXTERNAL, PL_CHOICE_EXTERNAL },
+		{ PL_FEATURE_DIALBACK, PL_CHOICE_DIALBACK },
+		{ PL_FEATURE_STARTTLS, PL_CHOICE_STARTTLS },
+	};
+
+	NEVER(w, choice->offers != step->features);
+	for (int i = 0; i < (w->now.known.encrypted ? 2 : 3); i++)
+		NEVER(w, ((step->features & pairs[i][0]) != 0) ==
+			 (why_not(choice, pairs[i][1]) != PL_WHY_NOTHING));
+}
+
+static void check_choice(struct walk *w, const struct pl_stream_state *before,
+			 const struct pl_stream_event *event,
+			 const struct pl_stream_state *after,
+			 const struct pl_step *step)
+{
+	bool pairs = holds(step, PL_DO_START_PAIRS);
+	bool failure = holds(step, PL_DO_SEND_TLS_FAILURE) ||
+		       holds(step, PL_DO_SEND_SASL_FAILURE);
+	bool ended = holds(step, PL_DO_END_PAIRS);
+	struct pl_choice choice;
+	unsigned chosen;
+
+	NEVER(w, pl_stream_choice(&w->terms[HEADER_PAIR], before, event, step,
+				  &choice) !=
+		 (choice.choice != PL_CHOICE_NOTHING));
+	chosen = choice.choice;
+	NEVER(w, (chosen == PL_CHOICE_STARTTLS) !=
+		 (holds(step, PL_DO_SEND_STARTTLS) ||
+		  holds(step, PL_DO_SEND_PROCEED)));
+	NEVER(w, (chosen == PL_CHOICE_EXTERNAL) !=
+		 holds(step, PL_DO_SEND_AUTH));
+	NEVER(w, (chosen == PL_CHOICE_STAY_IN_CLEAR) !=
+		 (pairs && !after->encrypted));
+	NEVER(w, (chosen == PL_CHOICE_DIALBACK) != (pairs && after->encrypted));
+	NEVER(w, (chosen == PL_CHOICE_OFFER) !=
+		 holds(step, PL_DO_SEND_FEATURES));
+	NEVER(w, (chosen == PL_CHOICE_ACCEPT_EXTERNAL) !=
+		 holds(step, PL_DO_SEND_SUCCESS));
+	NEVER(w, (chosen == PL_CHOICE_RETRY) !=
+		 (ended && step->next != PL_NEXT_NONE));
+	NEVER(w, chosen == PL_CHOICE_REFUSE && !failure && !ended);
+	NEVER(w, failure && chosen != PL_CHOICE_REFUSE);
+	NEVER(w, ended && step->next == PL_NEXT_NONE &&
+		 (step->code == PL_CODE_PARTNER_UNKNOWN ||
+		  step->code == PL_CODE_ROW_NOT_VALID ||
+		  step->code == PL_CODE_DIALBACK_NOT_OFFERED ||
+		  step->code == PL_CODE_NOTHING_OFFERED) &&
+		 chosen != PL_CHOICE_REFUSE);
+	/* What was left aside for another way has a reason of its own. */
+	NEVER(w, chosen == PL_CHOICE_DIALBACK &&
+		 !is_hard(why_not(&choice, PL_CHOICE_EXTERNAL)));
+	NEVER(w, chosen == PL_CHOICE_STAY_IN_CLEAR &&
+		 !is_hard(why_not(&choice, PL_CHOICE_STARTTLS)));
+	NEVER(w, chosen == PL_CHOICE_STARTTLS && w->role == PL_INITIATING &&
+		 why_not(&choice, PL_CHOICE_STAY_IN_CLEAR) == PL_WHY_NOTHING);
+	check_reasons(w, &choice);
+	if (chosen == PL_CHOICE_OFFER)
+		check_offer(w, &choice, step);
+}
+
+static void check_pair_choice(struct walk *w, int i,
+			      const struct pl_pair_state *before,
+			      const struct pl_pair_event *event,
+			      const struct pl_step *step)
+{
+	bool failed = holds(step, PL_DO_FAIL_PAIR);
+	struct pl_choice choice;
+	unsigned chosen;
+
+	NEVER(w, pl_pair_choice(&w->terms[i], before, event, step, &choice) !=
+		 (choice.choice != PL_CHOICE_NOTHING));
+	chosen = choice.choice;
+	NEVER(w, (chosen == PL_CHOICE_DIALBACK) !=
+		 holds(step, PL_DO_SEND_RESULT));
+	NEVER(w, (chosen == PL_CHOICE_ACCEPT_DIALBACK) !=
+		 holds(step, PL_DO_START_VERIFY));
+	NEVER(w, (chosen == PL_CHOICE_CERTIFICATE) !=
+		 (holds(step, PL_DO_OPEN_PAIR) &&
+		  step->verified_by_certificate));
+	NEVER(w, chosen == PL_CHOICE_REFUSE && !failed);
+	NEVER(w, failed && event->kind == PL_PE_RESULT_REQUEST &&
+		 chosen != PL_CHOICE_REFUSE);
+	NEVER(w, chosen == PL_CHOICE_RETRY && step->next == PL_NEXT_NONE);
+	NEVER(w, chosen == PL_CHOICE_ACCEPT_DIALBACK &&
+		 !is_hard(why_not(&choice, PL_CHOICE_CERTIFICATE)));
+	NEVER(w, chosen == PL_CHOICE_CERTIFICATE &&
+		 is_hard(why_not(&choice, PL_CHOICE_ACCEPT_DIALBACK)));
+	check_reasons(w, &choice);
+}
+
 static void note_event(struct walk *w, const struct pl_stream_event *event)
 {
 	struct known *k = &w->now.known;
@@ -607,15 +754,20 @@ static void note_event(struct walk *w, const struct pl_stream_event *event)
 static void step_stream(struct walk *w, const struct pl_stream_event *event)
 {
 	const struct pl_stream_event *outer = w->event;
+	const struct pl_stream_state state = w->now.stream;
 	unsigned before = w->now.stream.phase;
+	struct pl_stream_state after;
 	struct pl_step step;
 
 	w->event = event;
 	note_event(w, event);
 	pl_stream_step(&w->terms[HEADER_PAIR], &w->now.stream, event, &step);
+	after = w->now.stream;
 	for (int a = 0; a < step.count; a++)
 		carry_out(w, &step, step.actions[a]);
 	check_step(w, before, &step);
+	if (w->full || w->transitions % 4 == 0)
+		check_choice(w, &state, event, &after, &step);
 	NEVER(w, w->now.stream.phase == PL_OPEN && !w->now.known.any_opened &&
 		 event->kind != PL_EV_PAIR_OPENED);
 	NEVER(w, event->kind == PL_EV_NEGOTIATION_DEADLINE &&
