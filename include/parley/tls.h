@@ -159,6 +159,26 @@ const char *pl_tls_alpn(const struct pl_tls *tls);
 
 /* ----- the peer's certificate ----- */
 
+enum { PL_TLS_SANS = 16 };
+
+/* What an established connection is, for who writes it down. All texts are
+ * printable. */
+struct pl_tls_facts {
+	char group[32];           /* of the key exchange: "x25519"; or "" */
+	char sni[256];            /* "" where none was sent */
+	bool certificate;         /* the peer showed one; else nothing below */
+	char subject[256], issuer[256]; /* one line each, RFC 2253 */
+	size_t sans_count;        /* at most PL_TLS_SANS are kept */
+	char sans[PL_TLS_SANS][280]; /* "DNS:", "SRV:" or "XMPP:" and a name */
+	time_t not_before, not_after; /* 0: unreadable */
+	char sha256[65];          /* of the leaf, hex */
+	int chain_length;         /* certificates the peer sent */
+	bool dane;                /* a TLSA record matched: */
+	uint8_t usage, selector, matching;
+};
+/* Before the handshake is done: nothing at all. */
+void pl_tls_facts(const struct pl_tls *tls, struct pl_tls_facts *facts);
+
 struct pl_tls_verdict {
 	enum pl_certificate certificate; /* chain, purpose, dates and name */
 	bool by_dane;                    /* valid because of DANE */

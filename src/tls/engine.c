@@ -168,13 +168,17 @@ struct pl_tls *pl_tls_receiving(const struct pl_tls_receive *how,
  * count are still in it. */
 static void note_dane(struct pl_tls *tls)
 {
-	uint8_t usage;
+	uint8_t usage, selector, matching;
 
 	if (!tls->dane || tls->proof.finding != PL_CERT_VALID)
 		return;
 	SSL_set_verify_result(tls->ssl, X509_V_OK);
-	if (SSL_get0_dane_tlsa(tls->ssl, &usage, NULL, NULL, NULL, NULL) >= 0)
-		tls->dane_usage = usage;
+	if (SSL_get0_dane_tlsa(tls->ssl, &usage, &selector, &matching, NULL,
+			       NULL) < 0)
+		return;
+	tls->dane_usage = usage;
+	tls->dane_selector = selector;
+	tls->dane_matching = matching;
 }
 
 static void handshake_done(struct pl_tls *tls)

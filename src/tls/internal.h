@@ -56,6 +56,7 @@ struct pl_tls {
 	char *domain, *base_domain;   /* owned; initiating; normal forms */
 	bool dane;                    /* at least one record is usable */
 	int dane_usage;               /* of the record that matched; -1: none */
+	uint8_t dane_selector, dane_matching;
 
 	X509 *leaf;                   /* owned; the peer's; NULL: none */
 	GENERAL_NAMES *names;         /* owned; the leaf's; NULL: none */
@@ -90,6 +91,10 @@ void pl_tls_fail(struct pl_tls *tls, const char *otherwise);
 bool pl_tls_names_cover(const GENERAL_NAMES *names, const char *domain);
 /* Appends the first few names, as raw bytes. */
 void pl_tls_names_list(const GENERAL_NAMES *names, struct pl_buffer *out);
+/* The n-th of the names that count, "DNS:b.example", printable; false: there
+ * are no more. `at` is 0 at first and then theirs. */
+bool pl_tls_names_next(const GENERAL_NAMES *names, int *at, char *out,
+		       size_t size);
 /* subjectAltName of a certificate; NULL without, or when it is broken. */
 GENERAL_NAMES *pl_tls_names_of(const X509 *certificate);
 

@@ -141,6 +141,29 @@ void pl_tls_names_list(const GENERAL_NAMES *names, struct pl_buffer *out)
 		pl_buffer_text(out, "no domain");
 }
 
+bool pl_tls_names_next(const GENERAL_NAMES *names, int *at, char *out,
+		       size_t size)
+{
+	static const char *const prefixes[] = {
+		[KIND_DNS] = "DNS:", [KIND_SRV] = "SRV:", [KIND_XMPP] = "XMPP:",
+	};
+
+	while (*at < sk_GENERAL_NAME_num(names) && *at < MAX_NAMES) {
+		const char *text;
+		size_t length, prefix;
+		enum kind kind = kind_of(sk_GENERAL_NAME_value(names, (*at)++),
+					 &text, &length);
+
+		if (kind == KIND_NONE)
+			continue;
+		prefix = strlen(prefixes[kind]);
+		memcpy(out, prefixes[kind], prefix);
+		pl_text_printable(out + prefix, size - prefix, text, length);
+		return true;
+	}
+	return false;
+}
+
 GENERAL_NAMES *pl_tls_names_of(const X509 *certificate)
 {
 	return X509_get_ext_d2i(certificate, NID_subject_alt_name, NULL, NULL);

@@ -77,6 +77,34 @@ static void free_pair(struct pl_tls *a, struct pl_tls *b)
 
 /* ----- handshakes ----- */
 
+static void facts_of_a_pair(void **state)
+{
+	struct pl_tls *a = initiate(trust, sound, DOMAIN);
+	struct pl_tls *b = receive(trust, sound);
+	struct pl_tls_facts facts;
+
+	pl_tls_facts(a, &facts); /* before anything */
+	assert_string_equal(facts.group, "");
+	assert_false(facts.certificate);
+	connect_pair(a, b);
+	pl_tls_facts(a, &facts);
+	assert_string_equal(facts.group, "x25519");
+	assert_string_equal(facts.sni, DOMAIN);
+	assert_true(facts.certificate);
+	assert_non_null(strstr(facts.issuer, "CN="));
+	assert_true(facts.sans_count >= 1);
+	assert_string_equal(facts.sans[0], "DNS:" DOMAIN);
+	assert_int_equal(facts.not_after, pl_tls_peer_not_after(a));
+	assert_true(facts.not_before > 0);
+	assert_int_equal(strlen(facts.sha256), 64);
+	assert_int_equal(facts.chain_length, 1);
+	assert_false(facts.dane);
+	pl_tls_facts(b, &facts);
+	assert_string_equal(facts.sni, DOMAIN);
+	assert_int_equal(facts.chain_length, 1);
+	free_pair(a, b);
+}
+
 static void handshake(void **state)
 {
 	struct pl_tls *a = initiate(trust, sound, DOMAIN);
@@ -1049,6 +1077,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(handshake),
+		cmocka_unit_test(facts_of_a_pair),
 		cmocka_unit_test(cut_anywhere),
 		cmocka_unit_test(sni_chooses),
 		cmocka_unit_test(without_sni),
