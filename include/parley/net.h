@@ -36,6 +36,7 @@ void pl_loop_stop(struct pl_loop *loop);
 struct event_base *pl_loop_base(struct pl_loop *loop);
 
 uint64_t pl_loop_now_ms(struct pl_loop *loop);       /* monotonic */
+uint64_t pl_loop_now_us(struct pl_loop *loop);       /* the same clock */
 struct timeval pl_loop_time(struct pl_loop *loop);   /* wall clock */
 void pl_loop_random(struct pl_loop *loop, void *out, size_t length);
 

@@ -138,6 +138,10 @@ size_t pl_xml_feed(struct pl_xml_parser *parser, const void *bytes,
 		   size_t length);
 void pl_xml_resume(struct pl_xml_parser *parser);
 
+/* Within a callback: how many bytes of the whole document were used, up to and
+ * with the '>' of what it shows. */
+size_t pl_xml_position(const struct pl_xml_parser *parser);
+
 /* Gives memory back (10 to 20 KB) while no element is in hand, else does
  * nothing. The next feed gets it again, at the cost of reading the header once
  * more (about 10 us): for streams that are idle. */

@@ -145,12 +145,17 @@ size_t pl_loop_connections(const struct pl_loop *loop)
 	return loop->connections;
 }
 
-uint64_t pl_loop_now_ms(struct pl_loop *loop)
+uint64_t pl_loop_now_us(struct pl_loop *loop)
 {
 	struct timespec now;
 
 	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+	return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+}
+
+uint64_t pl_loop_now_ms(struct pl_loop *loop)
+{
+	return pl_loop_now_us(loop) / 1000;
 }
 
 struct timeval pl_loop_time(struct pl_loop *loop)

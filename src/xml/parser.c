@@ -479,6 +479,12 @@ void pl_xml_resume(struct pl_xml_parser *parser)
 	parser->stopped = false;
 }
 
+/* The piece in hand ends with that very '>', and expat has all of it. */
+size_t pl_xml_position(const struct pl_xml_parser *parser)
+{
+	return (size_t)parser->total;
+}
+
 enum pl_xml_fault pl_xml_fault(const struct pl_xml_parser *parser)
 {
 	return parser->fault;

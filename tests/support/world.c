@@ -312,6 +312,11 @@ uint64_t pl_loop_now_ms(struct pl_loop *loop)
 	return 1000000 + loop->world->now;
 }
 
+uint64_t pl_loop_now_us(struct pl_loop *loop)
+{
+	return pl_loop_now_ms(loop) * 1000;
+}
+
 struct timeval pl_loop_time(struct pl_loop *loop)
 {
 	int64_t us = loop->world->wall_offset_us +

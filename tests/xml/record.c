@@ -53,6 +53,8 @@ static bool on_header(void *owner, const struct pl_xml_header *header)
 	dump(&record->out, "id", header->id);
 	dump(&record->out, "version", header->version);
 	dump(&record->out, "lang", header->lang);
+	record->at = pl_xml_position(record->parser);
+	record->at_all += record->at;
 	pl_buffer_printf(&record->out, " %d.%d dialback=%d\n", header->major,
 			 header->minor, header->declares_dialback);
 	return !record->stop_always;
@@ -66,6 +68,8 @@ static bool on_element(void *owner, const struct pl_xml_node *element,
 
 	record->elements++;
 	record->bytes = bytes;
+	record->at = pl_xml_position(record->parser);
+	record->at_all += record->at;
 	pl_buffer_printf(&record->out, "element bytes=%zu ", bytes);
 	dump_node(&record->out, element);
 	pl_buffer_text(&record->out, "\n");
@@ -86,6 +90,8 @@ static bool on_end(void *owner)
 	struct record *record = owner;
 
 	record->ends++;
+	record->at = pl_xml_position(record->parser);
+	record->at_all += record->at;
 	pl_buffer_text(&record->out, "end\n");
 	return !record->stop_always;
 }

@@ -17,6 +17,7 @@ struct record {
 	bool stop_always;
 	unsigned headers, elements, ends;
 	size_t bytes;        /* of the last element */
+	size_t at, at_all;   /* the position of the last event, of all */
 	char *written;       /* owned; the last element, written again */
 };
 

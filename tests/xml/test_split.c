@@ -81,6 +81,7 @@ static char *record(const char *ns, const char *text, size_t first, size_t step)
 	record_init(&made, ns, &limits);
 	record_feed(&made, text, first, SIZE_MAX);
 	record_feed(&made, text + first, length - first, step);
+	pl_buffer_printf(&made.out, "positions %zx\n", made.at_all);
 	copy = strdup(record_text(&made));
 	record_finish(&made);
 	assert_non_null(copy);
@@ -147,8 +148,11 @@ static void no_byte_late(void **state)
 		assert_int_equal(made.headers, i >= strlen(HEADER));
 		assert_int_equal(made.elements, 0);
 		record_feed(&made, text + i, 1, 1);
+		if (i + 1 == strlen(HEADER))
+			assert_int_equal(made.at, i + 1);
 	}
 	assert_int_equal(made.elements, 1);
+	assert_int_equal(made.at, length);
 	record_finish(&made);
 }
 
@@ -170,6 +174,7 @@ static void rests_are_not_seen(void **state)
 			pl_xml_rest(made.parser);
 			record_feed(&made, text + at, 1, 1);
 		}
+		pl_buffer_printf(&made.out, "positions %zx\n", made.at_all);
 		assert_string_equal(record_text(&made), whole);
 		record_finish(&made);
 		free(whole);
