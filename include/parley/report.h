@@ -44,6 +44,9 @@ struct pl_report_trace {
 	const char *id;
 	struct pl_report_record *records; /* in the order of mono_us, then seq */
 	size_t count;
+	const struct pl_report_record *all; /* the same before records were
+	                                   * selected: what the summary reads */
+	size_t all_count;
 	const json_t *begin, *end;        /* details of trace.begin and
 	                                   * trace.end; NULL where missing */
 	bool complete;                    /* both are there and no gap in seq */
@@ -65,12 +68,16 @@ bool pl_report_read(struct pl_report *report, const char *bytes, size_t length,
 		    const char *name, bool *cut, struct pl_error *error);
 void pl_report_finish(struct pl_report *report);
 
-/* Which records a view shows; NULL or 0: all. Traces without a record left are
- * left out. */
+/* Which traces a view shows, and which records of them; NULL or 0: all. Traces
+ * without a record left are left out. */
 struct pl_report_filter {
-	const char *stream, *stage, *code, *peer; /* peer: of the trace */
-	const char *since;  /* RFC 3339 text or "10m", "2h", "1d" */
+	const char *id;             /* of the trace, or how it begins */
+	const char *peer;           /* of the trace */
+	const char *code;           /* a record of the trace has it */
+	const char *since;  /* RFC 3339 text or "10m", "2h", "1d": the trace was
+	                     * under way then, or later */
 	int64_t now;        /* for the latter */
+	const char *stream, *stage; /* records */
 };
 bool pl_report_select(struct pl_report *report,
 		      const struct pl_report_filter *filter,

@@ -31,4 +31,8 @@ const char *pl_report_text(const json_t *object, const char *key);
 int64_t pl_report_number(const json_t *object, const char *key);
 bool pl_report_true(const json_t *object, const char *key);
 
+/* Room for every record of a report, for those that are selected; once for a
+ * report. NULL: no memory. Goes with the report (read.c). */
+struct pl_report_record *pl_report_room(struct pl_report *report);
+
 #endif

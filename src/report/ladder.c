@@ -40,9 +40,9 @@ static void draw_top(struct pl_ladder *l)
 	pl_pieces_add(&p, "%s -> %s%s", s->incoming ? s->remote : s->local,
 		      s->incoming ? s->local : s->remote,
 		      s->incoming ? " (incoming)" : "");
-	if (l->trace->count > 0)
-		pl_pieces_add(&p, "%.10s %.8s UTC", l->trace->records[0].ts,
-			      l->trace->records[0].ts + 11);
+	if (l->trace->all_count > 0)
+		pl_pieces_add(&p, "%.10s %.8s UTC", l->trace->all[0].ts,
+			      l->trace->all[0].ts + 11);
 	draw_policy(&p, s);
 	pl_pieces_end(&p);
 	pl_draw_put(&l->d, "\n");

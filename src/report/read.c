@@ -2,7 +2,7 @@
  * Traces read back. Nothing in them is believed: every line is measured before
  * it is parsed, and every key that a view uses is checked here, once.
  */
-#include "parley/report.h"
+#include "internal.h"
 
 #include <ctype.h>
 #include <limits.h>
@@ -25,6 +25,7 @@ struct memory {
 	json_t *lines;                    /* owned: array of the records */
 	json_t *hops;                     /* owned: "a>b" -> ["a", "b"] */
 	struct pl_report_record *records; /* owned: of all traces */
+	struct pl_report_record *chosen;  /* owned: those that were selected */
 };
 
 struct entry {
@@ -585,6 +586,8 @@ static bool make_traces(struct reader *reader, struct pl_report *report)
 		records[i] = reader->entries[i].record;
 	for (size_t i = 0; i < report->count; i++) {
 		report->traces[i].records = records;
+		report->traces[i].all = records;
+		report->traces[i].all_count = report->traces[i].count;
 		records += report->traces[i].count;
 	}
 	return true;
@@ -673,6 +676,18 @@ bool pl_report_read(struct pl_report *report, const char *bytes, size_t length,
 	return good;
 }
 
+struct pl_report_record *pl_report_room(struct pl_report *report)
+{
+	struct memory *memory = report->memory;
+	size_t count = 0;
+
+	for (size_t i = 0; i < report->count; i++)
+		count += report->traces[i].all_count;
+	if (memory->chosen == NULL)
+		memory->chosen = calloc(count + 1, sizeof *memory->chosen);
+	return memory->chosen;
+}
+
 void pl_report_finish(struct pl_report *report)
 {
 	struct memory *memory = report->memory;
@@ -681,6 +696,7 @@ void pl_report_finish(struct pl_report *report)
 		json_decref(memory->lines);
 		json_decref(memory->hops);
 		free(memory->records);
+		free(memory->chosen);
 	}
 	free(memory);
 	free(report->traces);

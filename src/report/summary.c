@@ -107,8 +107,8 @@ static void read_policy(struct pl_report_summary *s, const json_t *begin)
 /* "tcp.connect" is what the dialling side writes; without it the role tells. */
 static void meet_hops(struct facts *facts)
 {
-	for (size_t i = 0; i < facts->trace->count; i++) {
-		const struct pl_report_record *r = &facts->trace->records[i];
+	for (size_t i = 0; i < facts->trace->all_count; i++) {
+		const struct pl_report_record *r = &facts->trace->all[i];
 		struct hop *hop = hop_of(facts, r->stream);
 
 		if (pl_report_is(r, "tcp.accepted"))
@@ -344,8 +344,8 @@ static void scan(struct facts *facts)
 {
 	bool before = true; /* the outcome */
 
-	for (size_t i = 0; i < facts->trace->count; i++) {
-		const struct pl_report_record *r = &facts->trace->records[i];
+	for (size_t i = 0; i < facts->trace->all_count; i++) {
+		const struct pl_report_record *r = &facts->trace->all[i];
 		struct hop *hop = hop_of(facts, r->stream);
 
 		if (hop->main)
@@ -594,9 +594,9 @@ static void read_result(struct facts *facts)
 			      facts->failed != NULL ? facts->failed->code
 						    : ""), &s->code))
 		s->code = PL_CODE_NONE;
-	s->total_us = facts->trace->count == 0 ? 0 : told != NULL
+	s->total_us = facts->trace->all_count == 0 ? 0 : told != NULL
 		? told->mono_us
-		: facts->trace->records[facts->trace->count - 1].mono_us;
+		: facts->trace->all[facts->trace->all_count - 1].mono_us;
 }
 
 static void read_reason(struct facts *facts)
@@ -743,9 +743,9 @@ static void read_names(struct facts *facts)
 	const char *from = pl_report_text(trace->begin, "from");
 	const char *to = pl_report_text(trace->begin, "to");
 
-	if (trace->count > 0 && *from == '\0' && *to == '\0') {
-		from = trace->records[trace->count - 1].from;
-		to = trace->records[trace->count - 1].to;
+	if (trace->all_count > 0 && *from == '\0' && *to == '\0') {
+		from = trace->all[trace->all_count - 1].from;
+		to = trace->all[trace->all_count - 1].to;
 	}
 	copy(s->local, sizeof s->local, s->incoming ? to : from);
 	copy(s->remote, sizeof s->remote, s->incoming ? from : to);
