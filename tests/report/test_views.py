@@ -7,6 +7,7 @@ SHOW-VIEW prints one view of one trace file. GOLDEN holds what it printed when
 somebody had looked at it; --update writes what it prints now.
 """
 import difflib
+import functools
 import html.parser
 import json
 import pathlib
@@ -30,6 +31,7 @@ HIDDEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\xa0\u00ad\u061c\u200b-\u200f\u2028
 show_view, samples, golden = None, None, None
 
 
+@functools.cache
 def view(kind, path, status=0):
     done = subprocess.run([show_view, kind, str(path)], capture_output=True, timeout=60)
     assert done.returncode == status, f"{kind} {path}: {done.returncode} {done.stderr.decode()}"
@@ -141,7 +143,8 @@ def html_reports():
 
 def html_opens_again():
     """A report is a trace file itself, and gives the same report."""
-    for path in sorted(samples.glob("*.jsonl")):
+    for name in ("view-hostile", "receiver", "no-end"):
+        path = samples / f"{name}.jsonl"
         first = view("html", path)
         with tempfile.NamedTemporaryFile(suffix=".html") as file:
             file.write(first.encode())
