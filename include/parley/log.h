@@ -34,7 +34,8 @@ enum pl_log_format { PL_LOG_TEXT, PL_LOG_JSON };
 struct pl_log_settings {
 	enum pl_log_level level;
 	enum pl_log_format format;
-	const char *destination; /* "stderr", "syslog" or a path (appended to,
+	const char *destination; /* "stderr", "syslog", "journal" (a field each
+	                          * key) or a path (appended to,
 	                          * made with mode 0640) */
 };
 

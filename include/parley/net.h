@@ -113,6 +113,12 @@ typedef void (*pl_accepted)(void *owner, struct pl_conn *conn);
 struct pl_listener *pl_listener_new(struct pl_loop *loop, const char *endpoint,
 				    pl_accepted accepted, void *owner,
 				    struct pl_error *error);
+/* Takes over a listening socket that somebody else opened (a service manager).
+ * fd is closed with it. */
+struct pl_listener *pl_listener_inherit(struct pl_loop *loop, int fd,
+					pl_accepted accepted, void *owner);
+/* Is fd a TCP socket that listens at this endpoint? */
+bool pl_listener_is_at(int fd, const char *endpoint);
 /* Unix-domain stream socket at a path, mode 0600, an old dead socket is
  * replaced; a live one is an error. */
 struct pl_listener *pl_listener_unix(struct pl_loop *loop, const char *path,

@@ -22,6 +22,7 @@
 #include <stdint.h>
 
 #include "parley/addr.h"
+#include "parley/counts.h"
 #include "parley/dialback.h"
 #include "parley/log.h"
 #include "parley/machine.h"
@@ -91,6 +92,7 @@ bool pl_odd_parse(const char *list, unsigned *odd, struct pl_error *error);
 struct pl_world {
 	struct pl_loop *loop;
 	struct pl_log *log;            /* may be NULL */
+	struct pl_counts *counts;      /* may be NULL */
 	struct pl_resolver *resolver;
 	struct pl_dialback *dialback;
 	struct pl_tls_trust *trust;

@@ -39,6 +39,7 @@ struct cli_verb {
 };
 
 int verb_check(int argc, char **argv);
+int verb_drain(int argc, char **argv);
 int verb_explain(int argc, char **argv);
 int verb_ping(int argc, char **argv);
 int verb_policy(int argc, char **argv);

@@ -17,6 +17,7 @@ static const struct cli_verb verbs[] = {
 	{ "ping", "have the running parleyd ping a remote domain", verb_ping },
 	{ "streams", "list the streams of the running parleyd", verb_streams },
 	{ "reload", "have it read its configuration again", verb_reload },
+	{ "drain", "have it close every stream and end", verb_drain },
 };
 enum { VERBS = sizeof verbs / sizeof verbs[0] };
 

@@ -162,3 +162,30 @@ int verb_reload(int argc, char **argv)
 	json_decref(answer);
 	return status;
 }
+
+int verb_drain(int argc, char **argv)
+{
+	static const char usage[] =
+		"usage: parley drain [-c FILE] [--json]\n"
+		"\n"
+		"Has the running parleyd tell every peer that it stops, close its streams\n"
+		"within timeouts { drain }, and end.\n";
+	const char *path;
+	json_t *answer;
+	bool json;
+	int status;
+
+	if (!options_of(argc, argv, usage, &path, &json, &status))
+		return status;
+	answer = ask(path, "drain", &status);
+	if (answer == NULL)
+		return status;
+	if (json) {
+		json_dumpf(answer, stdout, JSON_INDENT(2));
+		putchar('\n');
+	} else {
+		puts("stopping");
+	}
+	json_decref(answer);
+	return 0;
+}

@@ -266,7 +266,8 @@ static void read_destination(struct conf_load *load,
 
 	if (text == NULL)
 		return;
-	path = strcmp(text, "stderr") == 0 || strcmp(text, "syslog") == 0
+	path = strcmp(text, "stderr") == 0 || strcmp(text, "syslog") == 0 ||
+	       strcmp(text, "journal") == 0
 	     ? pl_strdup(text) : conf_path(s, "destination");
 	if (*path == '/' && !has_folder(path))
 		conf_fault(load->notes, at, "destination: the folder of %s does "
@@ -408,7 +409,6 @@ static const struct {
 	{ "components", "listen", "this version does not listen for "
 	  "components" },
 	{ "trace", "directory", "this version writes no traces" },
-	{ "http", "listen", "this version has no HTTP listener" },
 };
 enum { UNSERVED = sizeof unserved / sizeof unserved[0] };
 

@@ -188,6 +188,21 @@ static void verb_reload(struct client *client, json_t *request)
 	pl_conf_notes_free(notes);
 }
 
+static void drain_now(void *owner)
+{
+	service_drain(owner);
+}
+
+/* The answer goes out first: the socket is closed by what follows. */
+static void verb_drain(struct client *client, json_t *request)
+{
+	struct service *service = client->control->service;
+
+	(void)request;
+	reply(client, json_pack("{s:b,s:i}", "ok", 1, "exit", 0));
+	pl_loop_defer(service->loop, drain_now, service);
+}
+
 static const struct {
 	const char *name;
 	void (*run)(struct client *client, json_t *request);
@@ -195,6 +210,7 @@ static const struct {
 	{ "ping", verb_ping },
 	{ "streams", verb_streams },
 	{ "reload", verb_reload },
+	{ "drain", verb_drain },
 };
 
 static void run(struct client *client, json_t *request)

@@ -6,12 +6,16 @@
  * control.c     the control socket
  * json.c        streams and outcomes as JSON
  * privileges.c  from root to a user
+ * metrics.c     what the HTTP listener shows
+ * expiry.c      certificates that are soon out of date
+ * notify.c      the service manager
  */
 #ifndef PARLEY_DAEMON_INTERNAL_H
 #define PARLEY_DAEMON_INTERNAL_H
 
 #include <jansson.h>
 
+#include "parley/http.h"
 #include "parley/site.h"
 
 /* ----- service.c ----- */
@@ -28,10 +32,12 @@ struct service {
 	struct pl_router *router;
 	struct pl_site_listeners *listeners;
 	struct control *control;
-	struct pl_timer *drain;
+	struct pl_http *http;
+	struct pl_timer *drain, *watchdog, *expiry;
+	struct pl_counts counts;
 	char *path;                    /* of the configuration */
 	bool draining;
-	uint64_t drain_until_ms, started_ms;
+	uint64_t drain_until_ms, started_ms, watchdog_ms;
 };
 
 /* Runs until it was told to end; returns the exit status. */
@@ -39,6 +45,8 @@ int service_run(const char *path);
 /* Reads the configuration again. False: refused, the old one stays; *notes
  * holds its faults either way. */
 bool service_reload(struct service *service, struct pl_conf_note **notes);
+/* Tells every peer, closes and ends, within the time limit; again: at once. */
+void service_drain(struct service *service);
 
 /* ----- control.c ----- */
 
@@ -50,6 +58,28 @@ void control_free(struct control *control);
 
 json_t *json_stream(const struct pl_stream_info *info, uint64_t now_ms);
 json_t *json_record(const struct pl_record *record); /* null for NULL */
+
+/* ----- metrics.c ----- */
+
+/* The handler of the HTTP listener; owner is the service. */
+void metrics_answer(void *owner, const char *path,
+		    struct pl_http_answer *answer);
+
+/* ----- expiry.c ----- */
+
+/* Tells of certificates that end soon; again each day. */
+void expiry_check(struct service *service);
+
+/* ----- notify.c ----- */
+
+/* "READY=1" and the like, to the service manager. */
+void notify_state(const char *format, ...)
+	__attribute__((format(printf, 1, 2)));
+void notify_reloading(void);
+/* Begins to show life, where that is wanted. */
+void notify_watchdog(struct service *service);
+/* Listening sockets that were handed to us: how many, from *first on. */
+size_t notify_sockets(int *first);
 
 /* ----- privileges.c ----- */
 

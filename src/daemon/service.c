@@ -60,6 +60,27 @@ static void renew_dialback(struct service *service, const struct pl_conf *conf)
 	service->dialback = dialback;
 }
 
+/* Off where the setting is gone; a listener that cannot be had is told, and
+ * nothing depends on it. */
+static void open_http(struct service *service)
+{
+	const char *endpoint = service->site->conf->http_listen;
+	struct pl_error error = { .text = "" };
+
+	pl_http_free(service->http);
+	service->http = NULL;
+	if (endpoint == NULL)
+		return;
+	service->http = pl_http_new(service->loop, endpoint, metrics_answer,
+				    service, &error);
+	if (service->http == NULL)
+		pl_log_event(service->log, PL_LOG_ERROR, "http", "%s",
+			     error.text);
+	else
+		pl_log_event(service->log, PL_LOG_INFO, "listening",
+			     "%s (HTTP: metrics, health, status)", endpoint);
+}
+
 static void swap_site(struct service *service, struct pl_site *site,
 		      struct pl_resolver *resolver)
 {
@@ -86,6 +107,8 @@ static void swap_site(struct service *service, struct pl_site *site,
 				   &error))
 		pl_log_event(service->log, PL_LOG_ERROR, "listen", "%s",
 			     error.text);
+	open_http(service);
+	expiry_check(service);
 	pl_router_terms_changed(service->router);
 }
 
@@ -121,6 +144,7 @@ bool service_reload(struct service *service, struct pl_conf_note **notes)
 {
 	bool taken;
 
+	notify_reloading();
 	privileges_reading(true);
 	taken = reload(service, notes);
 	privileges_reading(false);
@@ -128,6 +152,8 @@ bool service_reload(struct service *service, struct pl_conf_note **notes)
 		     taken ? "reloaded" : "reload-refused", "%s",
 		     taken ? service->path
 			   : "the configuration has faults; the old one stays");
+	notify_state("READY=1\nSTATUS=%s", taken
+		     ? "reloaded" : "the last reload was refused; see the log");
 	return taken;
 }
 
@@ -170,13 +196,14 @@ static void on_drain_tick(void *owner)
 	pl_timer_set(service->drain, 100);
 }
 
-static void drain(struct service *service)
+void service_drain(struct service *service)
 {
 	if (service->draining) {
 		service->drain_until_ms = 0; /* asked twice: at once */
 		return;
 	}
 	service->draining = true;
+	notify_state("STOPPING=1");
 	pl_log_event(service->log, PL_LOG_NOTICE, "stopping",
 		     "telling every peer; at most %d seconds",
 		     service->site->conf->timeouts.drain);
@@ -200,7 +227,7 @@ static void on_signal(void *owner, int number)
 		service_reload(service, &notes);
 		pl_conf_notes_free(notes);
 	} else if (number != SIGHUP) {
-		drain(service);
+		service_drain(service);
 	}
 }
 
@@ -246,6 +273,17 @@ static void raise_descriptor_limit(void)
 	setrlimit(RLIMIT_NOFILE, &limit);
 }
 
+/* Sockets that the service manager opened serve the places that the
+ * configuration names; it is told where they fit none. */
+static void inherit_sockets(struct service *service)
+{
+	int first;
+	size_t count = notify_sockets(&first);
+
+	for (size_t i = 0; i < count; i++)
+		pl_site_listeners_inherit(service->listeners, first + (int)i);
+}
+
 static bool build(struct service *service, struct pl_conf *conf,
 		  struct pl_error *error)
 {
@@ -270,6 +308,7 @@ static bool build(struct service *service, struct pl_conf *conf,
 	service->world = (struct pl_world){
 		.loop = service->loop,
 		.log = service->log,
+		.counts = &service->counts,
 		.resolver = service->resolver,
 		.dialback = &service->dialback,
 		.trust = service->site->trust,
@@ -282,6 +321,7 @@ static bool build(struct service *service, struct pl_conf *conf,
 	service->started_ms = pl_loop_now_ms(service->loop);
 	service->listeners = pl_site_listeners_new(service->loop, service->log,
 						   service->router);
+	inherit_sockets(service);
 	return pl_site_listeners_set(service->listeners, conf->listens, error);
 }
 
@@ -296,6 +336,7 @@ static bool go(struct service *service, struct pl_error *error)
 			return pl_error_set(error, "signal %d cannot be had",
 					    signals[i]);
 	open_control(service);
+	open_http(service);
 	if (!privileges_drop(service->site->conf->user, user, sizeof user,
 			     error))
 		return false;
@@ -303,6 +344,9 @@ static bool go(struct service *service, struct pl_error *error)
 		     "parleyd " PARLEY_VERSION ", %zu hosts%s%s",
 		     service->site->hosts_count, user[0] ? ", user " : "",
 		     user);
+	expiry_check(service);
+	notify_watchdog(service);
+	notify_state("READY=1\nSTATUS=%zu hosts", service->site->hosts_count);
 	pl_loop_run(service->loop);
 	pl_log_event(service->log, PL_LOG_NOTICE, "stopped", "%s",
 		     "every stream is closed");
@@ -312,11 +356,14 @@ static bool go(struct service *service, struct pl_error *error)
 static void take_down(struct service *service)
 {
 	control_free(service->control);
+	pl_http_free(service->http);
 	pl_site_listeners_free(service->listeners);
 	pl_router_free(service->router);
 	if (service->resolver != NULL)
 		pl_resolver_free(service->resolver);
 	pl_timer_free(service->drain);
+	pl_timer_free(service->watchdog);
+	pl_timer_free(service->expiry);
 	pl_dialback_finish(&service->dialback);
 	pl_site_free(service->site);
 	pl_log_free(service->log);

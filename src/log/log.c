@@ -1,5 +1,5 @@
 /*
- * Where lines go: stderr, a file or syslog.
+ * Where lines go: stderr, a file, syslog or the journal.
  *
  * A line leaves with one write to a descriptor opened for appending, so that
  * lines of several processes do not mix, and a rotated file is opened anew
@@ -65,11 +65,16 @@ static bool open_destination(struct pl_log *log,
 {
 	const char *to = settings->destination;
 	bool to_syslog = to != NULL && strcmp(to, "syslog") == 0;
+	bool to_journal = to != NULL && strcmp(to, "journal") == 0;
 	int fd = -1;
+
+	if (to_journal && !log_has_journal())
+		return pl_error_set(error, "cannot log to the journal: built "
+				    "without libsystemd");
 
 	if (to == NULL || strcmp(to, "stderr") == 0) {
 		fd = STDERR_FILENO;
-	} else if (!to_syslog) {
+	} else if (!to_syslog && !to_journal) {
 		fd = open(to, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC |
 			  O_NOCTTY, 0640);
 		if (fd < 0)
@@ -77,8 +82,9 @@ static bool open_destination(struct pl_log *log,
 					    to, strerror(errno));
 	}
 	log->level = settings->level;
-	log->format = settings->format;
+	log->format = to_journal ? PL_LOG_JSON : settings->format;
 	log->to_syslog = to_syslog;
+	log->to_journal = to_journal;
 	log->fd = fd;
 	/* The descriptor of syslog is the process's; this keeps nothing but a
 	 * static name. */
@@ -91,7 +97,7 @@ static void close_destination(const struct pl_log *log)
 {
 	if (log->to_syslog)
 		closelog();
-	else if (log->fd != STDERR_FILENO)
+	else if (log->fd >= 0 && log->fd != STDERR_FILENO)
 		close(log->fd);
 }
 
@@ -142,6 +148,10 @@ void log_write(const struct pl_log *log, enum pl_log_level level,
 		/* syslog ends its messages itself */
 		syslog(LOG_DAEMON | priority(level), "%.*s", (int)length - 1,
 		       text);
+		return;
+	}
+	if (log->to_journal) {
+		log_to_journal(priority(level), text, length);
 		return;
 	}
 	while (length > 0) {

@@ -7,8 +7,9 @@
 struct pl_log {
 	enum pl_log_level level;
 	enum pl_log_format format;
-	bool to_syslog;
-	int fd;            /* a file is ours, stderr is not; -1: syslog */
+	bool to_syslog, to_journal;
+	int fd;            /* a file is ours, stderr is not; -1: syslog,
+	                    * journal */
 	pl_log_clock clock;
 	void *owner;
 };
@@ -16,5 +17,9 @@ struct pl_log {
 /* Writes one finished line, which ends in a newline. */
 void log_write(const struct pl_log *log, enum pl_log_level level,
 	       const char *text, size_t length);
+
+/* A line made as JSON becomes an entry with fields. */
+bool log_to_journal(int priority, const char *text, size_t length);
+bool log_has_journal(void); /* was it built with libsystemd? */
 
 #endif

@@ -205,6 +205,44 @@ struct pl_listener *pl_listener_new(struct pl_loop *loop, const char *endpoint,
 	return listener_new(loop, fd, accepted, owner);
 }
 
+struct pl_listener *pl_listener_inherit(struct pl_loop *loop, int fd,
+					pl_accepted accepted, void *owner)
+{
+	evutil_make_socket_nonblocking(fd);
+	evutil_make_socket_closeonexec(fd);
+	return listener_new(loop, fd, accepted, owner);
+}
+
+static bool same_place(const struct sockaddr_storage *a,
+		       const struct sockaddr_storage *b)
+{
+	const struct sockaddr_in *a4 = (const void *)a, *b4 = (const void *)b;
+	const struct sockaddr_in6 *a6 = (const void *)a, *b6 = (const void *)b;
+
+	if (a->ss_family != b->ss_family)
+		return false;
+	if (a->ss_family == AF_INET)
+		return a4->sin_port == b4->sin_port &&
+		       a4->sin_addr.s_addr == b4->sin_addr.s_addr;
+	return a6->sin6_port == b6->sin6_port &&
+	       memcmp(&a6->sin6_addr, &b6->sin6_addr,
+		      sizeof a6->sin6_addr) == 0;
+}
+
+bool pl_listener_is_at(int fd, const char *endpoint)
+{
+	struct sockaddr_storage wanted, found = { 0 };
+	socklen_t length = 0, size = sizeof found;
+	socklen_t flag_size = sizeof(int);
+	int listens = 0;
+
+	return parse_endpoint(endpoint, &wanted, &length, NULL) &&
+	       getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens,
+			  &flag_size) == 0 && listens &&
+	       getsockname(fd, (struct sockaddr *)&found, &size) == 0 &&
+	       same_place(&wanted, &found);
+}
+
 /* Does nobody listen at this path any more? A full queue is a sign of life. */
 static bool is_dead_socket(const struct sockaddr_un *addr)
 {

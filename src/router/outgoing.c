@@ -32,7 +32,7 @@ struct outgoing {
 	unsigned connections;
 	bool tls_given_up, sasl_given_up;
 	struct pl_stream *stream;             /* made by it; NULL once gone */
-	uint64_t began_ms;
+	uint64_t began_ms, stage_ms;
 	enum pl_code code;                    /* of the last failure */
 	char words[256], addr[64];
 };
@@ -89,6 +89,15 @@ static void fail(struct outgoing *outgoing, enum pl_code code,
 				    outgoing->addr[0] ? outgoing->addr : NULL);
 }
 
+static void count_stage(struct outgoing *outgoing, enum pl_stage stage)
+{
+	uint64_t now = pl_loop_now_ms(outgoing->router->world->loop);
+
+	pl_counts_stage(outgoing->router->world->counts, stage,
+			now - outgoing->stage_ms);
+	outgoing->stage_ms = now;
+}
+
 /* ----- dialling ----- */
 
 static bool dial_current(struct outgoing *outgoing);
@@ -100,6 +109,7 @@ static void on_dialled(void *owner, const struct pl_dial_result *result)
 		&outgoing->targets[outgoing->current];
 
 	outgoing->dial = NULL;
+	count_stage(outgoing, PL_STAGE_TCP);
 	snprintf(outgoing->addr, sizeof outgoing->addr, "%s", result->peer);
 	if (result->conn == NULL) {
 		outgoing->current++;
@@ -148,6 +158,7 @@ static bool dial_current(struct outgoing *outgoing)
 	    outgoing->connections >= CONNECTIONS_PER_ATTEMPT)
 		return false;
 	outgoing->connections++;
+	outgoing->stage_ms = pl_loop_now_ms(outgoing->router->world->loop);
 	target = &outgoing->targets[outgoing->current];
 	outgoing->dial = pl_dial_start(
 		outgoing->router->world->loop, target->addresses,
@@ -207,6 +218,7 @@ static void on_found(void *owner, const struct pl_dns_answer *answer)
 
 	outgoing->query = NULL;
 	pl_timer_clear(outgoing->dns_timer);
+	count_stage(outgoing, PL_STAGE_DNS);
 	if (answer->code != PL_CODE_NONE || answer->count == 0) {
 		fail(outgoing, answer->code != PL_CODE_NONE
 				       ? answer->code : PL_CODE_DNS_NO_ADDRESS,
@@ -281,6 +293,7 @@ static void look_up(struct outgoing *outgoing)
 	const struct pl_partner_view *partner = &outgoing->partner;
 	struct pl_world *world = outgoing->router->world;
 
+	outgoing->stage_ms = pl_loop_now_ms(world->loop);
 	pl_timer_set(outgoing->dns_timer, world->limits.dns_ms);
 	if (partner->connect_host != NULL)
 		outgoing->query = pl_dns_find_host(

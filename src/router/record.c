@@ -70,6 +70,8 @@ void record_keep(struct pl_router *router, const struct pl_outcome *outcome)
 		free_entry(router, entry);
 	else if (router->records_count >= RECORDS)
 		free_entry(router, TAILQ_FIRST(&router->records));
+	pl_counts_outcome(router->world->counts, outcome->incoming,
+			  outcome->method, outcome->code);
 	entry = pl_calloc(1, sizeof *entry);
 	copy_outcome(&entry->record.outcome, outcome);
 	entry->record.when = pl_loop_time(router->world->loop);

@@ -77,6 +77,8 @@ static void refuse(struct pl_router *router, struct pl_conn *conn,
 {
 	uint64_t now = pl_loop_now_ms(router->world->loop);
 
+	if (router->world->counts != NULL)
+		router->world->counts->refused++;
 	if (router->last_refused_log_ms == 0 ||
 	    now - router->last_refused_log_ms >= 1000) {
 		struct pl_log_line line;

@@ -162,6 +162,7 @@ static void authenticated(struct pl_stream *stream)
 static void deliver(struct pl_stream *stream)
 {
 	stream_touch(stream);
+	pl_counts_stanza(stream->world->counts, true, 0);
 	if (stream->stanza_pair != NULL)
 		stream->events->on_stanza(stream->owner, stream,
 					  stream->stanza_pair,

@@ -54,6 +54,7 @@ struct pl_stream {
 	bool feeding, handshake_told, flush_due;
 	bool ended;                            /* nothing more is sent */
 	uint64_t began_ms, last_ms;
+	uint64_t stage_ms;                     /* when its stage began */
 	enum pl_code code;                     /* of its end */
 	enum pl_next next;
 	char *words;                           /* owned; the peer's own, or of

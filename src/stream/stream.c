@@ -67,16 +67,31 @@ static void log_step(const struct pl_stream *stream,
 	pl_log_end(&line);
 }
 
+/* How long the stage took that is over now. */
+static void count_stage(struct pl_stream *stream, enum pl_stage before)
+{
+	uint64_t now;
+
+	if (stream->world->counts == NULL || stream->core.stage == before)
+		return;
+	now = pl_loop_now_ms(stream->world->loop);
+	pl_counts_stage(stream->world->counts, before,
+			now - stream->stage_ms);
+	stream->stage_ms = now;
+}
+
 void stream_event(struct pl_stream *stream, const struct pl_stream_event *event)
 {
 	struct pl_terms terms = stream_terms(stream, &stream->partner);
 	unsigned before = stream->core.phase;
+	enum pl_stage stage = stream->core.stage;
 	struct pl_step step;
 
 	if (stream->ended)
 		return;
 	pl_stream_step(&terms, &stream->core, event, &step);
 	log_step(stream, event, before, &step);
+	count_stage(stream, stage);
 	for (size_t i = 0; i < step.count; i++)
 		stream_carry_out(stream, step.actions[i], &step);
 }
@@ -235,6 +250,7 @@ static struct pl_stream *new_stream(struct pl_world *world,
 	stream->local = pl_strdup("");
 	stream->remote = pl_strdup("");
 	stream->began_ms = pl_loop_now_ms(world->loop);
+	stream->stage_ms = stream->began_ms;
 	name_in_logs(stream);
 	odd_new(stream);
 	stream_touch(stream);
@@ -339,6 +355,7 @@ bool pl_stream_send(struct pl_pair *pair, const void *stanza, size_t length)
 		return false;
 	if (!pl_buffer_append(&stream->out, stanza, length))
 		return false;
+	pl_counts_stanza(stream->world->counts, false, length);
 	odd_element(stream, stream->out.length - length);
 	stream_touch(stream);
 	if (!stream->flush_due) {

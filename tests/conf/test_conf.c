@@ -694,7 +694,6 @@ static void settings_without_effect_are_told(void **state)
 
 static void what_is_not_served_is_told(void **state)
 {
-	is_warned("\nhttp { listen = \"127.0.0.1:1\" }\n", 2, "no HTTP");
 	is_warned("trace {\n directory = sub }\n", 2, "no traces");
 	is_warned("components {\n listen = \"127.0.0.1:1\" }\n", 2,
 		  "does not listen");

@@ -1,0 +1,258 @@
+#!/usr/bin/env python3
+"""A running parleyd: HTTP, service manager, drain.
+
+usage: test_running.py PARLEYD PARLEY; prints TAP. Sends to loopback alone.
+"""
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import traceback
+import urllib.error
+import urllib.request
+
+PARLEYD, PARLEY = sys.argv[1:3]
+tests = []
+
+
+def test(function):
+    tests.append(function)
+    return function
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+class Daemon:
+    """parleyd with a host without certificate; ends with the block."""
+
+    def __init__(self, more="", environment=None, before=None, listen=None):
+        self.folder = tempfile.TemporaryDirectory()
+        self.port, self.http = listen or free_port(), free_port()
+        self.file = os.path.join(self.folder.name, "parley.conf")
+        self.socket = os.path.join(self.folder.name, "control.sock")
+        hosts = os.path.join(self.folder.name, "hosts")
+        with open(hosts, "w", encoding="utf-8") as file:
+            file.write("127.0.0.1 localhost\n")
+        with open(self.file, "w", encoding="utf-8") as file:
+            file.write("""
+host "alpha.example" { }
+listen "127.0.0.1:%d" { tls = starttls }
+dialback { secret = "a secret for this test alone" }
+dns { resolv-conf = "%s"  trust-anchor-file = "/dev/null" }
+partner "*" { tls = not-supported  sasl = not-supported  dialback = yes }
+control { socket = "%s" }
+http { listen = "127.0.0.1:%d" }
+timeouts { drain = 2 }
+user = "root"
+%s
+""" % (self.port, self.resolver(), self.socket, self.http, more))
+        self.log = open(os.path.join(self.folder.name, "log"), "w+", encoding="utf-8")
+        self.child = subprocess.Popen([PARLEYD, "-c", self.file], stderr=self.log,
+                                      env={**os.environ, **(environment or {})},
+                                      preexec_fn=before, close_fds=before is None)
+
+    def resolver(self):
+        path = os.path.join(self.folder.name, "resolv.conf")
+        with open(path, "w", encoding="utf-8") as file:
+            file.write("nameserver 127.0.0.1@%d\n" % free_port())
+        return path
+
+    def __enter__(self):
+        for _ in range(400):
+            if os.path.exists(self.socket) or self.child.poll() is not None:
+                return self
+            time.sleep(0.05)
+        raise AssertionError("parleyd did not start: " + self.text())
+
+    def __exit__(self, *unused):
+        if self.child.poll() is None:
+            self.child.send_signal(signal.SIGTERM)
+        status = self.child.wait(20)
+        text = self.text()
+        self.log.close()
+        self.folder.cleanup()
+        assert "Sanitizer" not in text and "runtime error" not in text, text
+        assert status == 0, (status, text)
+
+    def text(self):
+        with open(os.path.join(self.folder.name, "log"), encoding="utf-8") as file:
+            return file.read()
+
+    def get(self, path, method="GET"):
+        request = urllib.request.Request("http://127.0.0.1:%d%s" % (self.http, path),
+                                         method=method)
+        try:
+            with urllib.request.urlopen(request, timeout=5) as answer:
+                return answer.status, answer.headers["Content-Type"], answer.read().decode()
+        except urllib.error.HTTPError as fault:
+            return fault.code, fault.headers["Content-Type"], fault.read().decode()
+
+    def ask(self, *argv):
+        return subprocess.run([PARLEY, argv[0], "-c", self.file, *argv[1:]],
+                              capture_output=True, text=True, timeout=60)
+
+
+def samples(text):
+    """{name{labels}: value} of an OpenMetrics text, whose form is checked."""
+    assert text.endswith("# EOF\n"), text[-40:]
+    found, types = {}, {}
+    for line in text.splitlines()[:-1]:
+        if line.startswith("# TYPE "):
+            _, _, name, kind = line.split()
+            assert name not in types, "a family twice: " + name
+            types[name] = kind
+        elif not line.startswith("# HELP "):
+            name, value = line.rsplit(" ", 1)
+            assert name not in found, "a sample twice: " + name
+            found[name] = float(value)
+            base = name.split("{")[0]
+            family = [t for t in types if base == t or base.startswith(t + "_")]
+            assert family, "a sample without its family: " + name
+            if types[family[-1]] == "counter":
+                assert base.endswith("_total"), name
+    return found
+
+
+@test
+def health_and_metrics():
+    with Daemon() as daemon:
+        assert daemon.get("/healthz") == (200, "text/plain; charset=utf-8", "ok\n")
+        assert daemon.get("/readyz")[0] == 200
+        status, kind, text = daemon.get("/metrics")
+        assert status == 200 and kind.startswith("application/openmetrics-text"), kind
+        before = samples(text)
+        assert before['parley_negotiations_total{dir="out",method="sasl-over-tls",'
+                      'result="negotiated",code=""}'] == 0
+        done = daemon.ask("ping", "--from", "alpha.example", "--timeout", "9", "beta.example")
+        assert done.returncode == 3, done
+        after = samples(daemon.get("/metrics")[2])
+        failed = [name for name in after if 'result="failed"' in name]
+        assert failed and sum(after[name] for name in failed) == 1, failed
+        assert 'dir="out"' in failed[0] and 'code="dns-' in failed[0], failed
+        assert after['parley_stage_seconds_count{stage="dns"}'] == 1
+
+
+@test
+def nothing_else_is_served():
+    with Daemon() as daemon:
+        assert daemon.get("/etc/passwd")[0] == 404
+        assert daemon.get("/metrics", "POST")[0] in (405, 501)
+        status, kind, text = daemon.get("/")
+        assert status == 200 and kind.startswith("text/html"), kind
+        assert "<script" not in text
+        with socket.create_connection(("127.0.0.1", daemon.http), 5) as raw:
+            raw.sendall(b"GET / HTTP/1.1\r\nX: " + b"a" * 20000 + b"\r\n\r\n")
+            raw.settimeout(5)
+            answer = raw.recv(100)
+            assert b" 200 " not in answer, answer
+
+
+@test
+def an_incoming_failure_is_counted():
+    with Daemon() as daemon:
+        with socket.create_connection(("127.0.0.1", daemon.port), 5) as peer:
+            peer.sendall(b"<?xml version='1.0'?><stream:stream xmlns='jabber:server' "
+                         b"xmlns:stream='http://etherx.jabber.org/streams' version='1.0' "
+                         b"from='beta.example' to='nobody.example'>")
+            peer.settimeout(5)
+            while peer.recv(4096):
+                pass
+        found = samples(daemon.get("/metrics")[2])
+        assert found['parley_negotiations_total{dir="in",method="none",result="failed",'
+                     'code="host-unknown"}'] == 1, found
+
+
+@test
+def the_manager_is_told():
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "notify")
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+            manager.bind(path)
+            manager.settimeout(10)
+            with Daemon(environment={"NOTIFY_SOCKET": path,
+                                     "WATCHDOG_USEC": "400000"}) as daemon:
+                heard = []
+                while not ("READY=1" in "\n".join(heard) and heard.count("WATCHDOG=1") > 2):
+                    heard.append(manager.recv(4096).decode())
+                assert daemon.ask("reload").returncode == 0
+                while not any("RELOADING=1" in text for text in heard):
+                    heard.append(manager.recv(4096).decode())
+                while "READY=1" not in heard[-1]:
+                    heard.append(manager.recv(4096).decode())
+            while "STOPPING=1" not in heard[-1]:
+                heard.append(manager.recv(4096).decode())
+
+
+@test
+def sockets_are_taken_over():
+    listener = socket.socket()
+    listener.bind(("127.0.0.1", 0))
+    listener.listen(5)
+    port = listener.getsockname()[1]
+
+    def before():
+        os.dup2(listener.fileno(), 3)
+        os.set_inheritable(3, True)
+
+    # LISTEN_PID must be the child's own number: a shell sets it.
+    folder = tempfile.TemporaryDirectory()
+    wrapper = os.path.join(folder.name, "run")
+    with open(wrapper, "w", encoding="utf-8") as file:
+        file.write("#!/bin/sh\nLISTEN_PID=$$ LISTEN_FDS=1 exec '%s' \"$@\"\n" % PARLEYD)
+    os.chmod(wrapper, 0o755)
+    with Activated(wrapper, before, port) as daemon:
+        with socket.create_connection(("127.0.0.1", port), 5) as peer:
+            peer.sendall(b"<?xml version='1.0'?><stream:stream xmlns='jabber:server' "
+                         b"xmlns:stream='http://etherx.jabber.org/streams' version='1.0' "
+                         b"from='beta.example' to='alpha.example'>")
+            peer.settimeout(5)
+            heard = b""
+            while b"<stream:features>" not in heard:
+                heard += peer.recv(4096)
+        assert "no place" not in daemon.text()
+    listener.close()
+    folder.cleanup()
+
+
+class Activated(Daemon):
+    def __init__(self, wrapper, before, port):
+        global PARLEYD
+        saved, PARLEYD = PARLEYD, wrapper
+        try:
+            super().__init__(before=before, listen=port)
+        finally:
+            PARLEYD = saved
+
+
+@test
+def drain_by_command():
+    with Daemon() as daemon:
+        done = daemon.ask("drain")
+        assert done.returncode == 0, done
+        assert daemon.child.wait(10) == 0
+        assert daemon.ask("drain").returncode == 10
+
+
+def main():
+    print("1..%d" % len(tests))
+    failed = False
+    for number, function in enumerate(tests, 1):
+        try:
+            function()
+            print("ok %d - %s" % (number, function.__name__), flush=True)
+        except Exception:  # every fault is a failed test
+            failed = True
+            print("not ok %d - %s" % (number, function.__name__))
+            for line in traceback.format_exc().splitlines():
+                print("#   " + line, flush=True)
+    return 1 if failed else 0
+
+
+sys.exit(main())
