@@ -43,6 +43,8 @@ struct pl_conf_host {
 	char *note;
 	bool component;         /* from a component section */
 	char *secret;           /* component: wiped at the end; else NULL */
+	bool refuse_second;     /* component: connect = refuse */
+	char **contacts;        /* host: "abuse=mailto:...", NULL-terminated */
 	char *file;
 	int line;
 	struct pl_conf_host *next;

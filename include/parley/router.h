@@ -142,6 +142,11 @@ struct pl_local {
 	 * pl_xml_write_stanza(). */
 	enum pl_delivery (*deliver)(void *owner, const char *domain,
 				    const void *bytes, size_t length);
+	/* Shows the services that belong to a host, for disco#items; false as
+	 * soon as show() says so. NULL: there are none. */
+	bool (*items)(void *owner, const char *host,
+		      bool (*show)(void *show_owner, const char *domain),
+		      void *show_owner);
 };
 /* `local` is borrowed; NULL: nobody. */
 void pl_router_set_local(struct pl_router *router,

@@ -52,6 +52,8 @@ bool pl_site_host(void *site, const char *domain,
 void pl_site_partner(void *site, const char *local, const char *remote,
 		     struct pl_partner_view *view);
 
+const char *const *pl_site_contacts(void *site, const char *domain);
+
 struct pl_world_limits pl_site_limits(const struct pl_conf *conf);
 
 /* ----- what else a world needs ----- */

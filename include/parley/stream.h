@@ -111,6 +111,9 @@ struct pl_world {
 	 * known). Always fills the view. */
 	void (*partner)(void *site, const char *local, const char *remote,
 			struct pl_partner_view *view);
+	/* Contact addresses of a host, "abuse=mailto:...", NULL-terminated;
+	 * or NULL. Borrowed for the call. NULL: there are none. */
+	const char *const *(*contacts)(void *site, const char *domain);
 	/* Makes the key of a db:result; NULL: made with `dialback`. For a process
 	 * whose db:verify another one answers. False: there is none now. */
 	bool (*key)(void *site, const char *receiving, const char *originating,

@@ -99,7 +99,8 @@ int verb_streams(int argc, char **argv)
 		"\n"
 		"Lists the streams of the running parleyd: id (as in its log), direction,\n"
 		"our domain, the remote domain, method, TLS version, verdict on the\n"
-		"peer's certificate, policy row, the peer's address, age in seconds.\n";
+		"peer's certificate, policy row, the peer's address, age in seconds.\n"
+		"Local services (method component) have no remote domain.\n";
 	const char *path;
 	json_t *answer;
 	bool json;

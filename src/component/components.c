@@ -139,8 +139,52 @@ static enum pl_delivery deliver(void *owner, const char *domain,
 		       ? PL_DELIVERY_TAKEN : PL_DELIVERY_FULL;
 }
 
+/* The host that a service belongs to: of those above it the nearest. */
+static const struct section *parent(const struct pl_components *components,
+				    const struct section *service)
+{
+	size_t length = strlen(service->name), longest = 0;
+	const struct section *section, *best = NULL;
+
+	LIST_FOREACH(section, &components->sections, entry) {
+		size_t n = strlen(section->name);
+
+		if (section->secret == NULL && n > longest && n + 1 < length &&
+		    service->name[length - n - 1] == '.' &&
+		    strcmp(service->name + length - n, section->name) == 0) {
+			best = section;
+			longest = n;
+		}
+	}
+	return best;
+}
+
+/* A service below no host is shown by all of them; a wildcard is no address
+ * that could be shown. */
+static bool items(void *owner, const char *host,
+		  bool (*show)(void *show_owner, const char *domain),
+		  void *show_owner)
+{
+	const struct pl_components *components = owner;
+	const struct section *section;
+
+	LIST_FOREACH(section, &components->sections, entry) {
+		const struct section *above;
+
+		if (section->attached == NULL || section->name[0] == '*')
+			continue;
+		above = parent(components, section);
+		if (above != NULL && strcmp(above->name, host) != 0)
+			continue;
+		if (!show(show_owner, section->name))
+			return false;
+	}
+	return true;
+}
+
 static const struct pl_local local = {
 	.deliver = deliver,
+	.items = items,
 };
 
 /* ----- the owner's calls ----- */

@@ -160,6 +160,71 @@ static void read_component_secret(struct conf_load *load,
 			   section->title);
 }
 
+/* What a second connection for a component means. */
+static void read_connect(struct conf_load *load,
+			 const struct conf_section *section,
+			 struct pl_conf_host *host)
+{
+	static const char *const words[] = { "replace", "refuse", NULL };
+	unsigned word = 0;
+
+	conf_word(section, "connect", words, &word, load->notes);
+	host->refuse_second = word == 1;
+}
+
+/* ----- contacts ----- */
+
+/* "KIND=URI", with a kind of XEP-0157 and a scheme in front of something that
+ * has neither spaces nor controls. */
+static const char *contact_fault(const char *text)
+{
+	static const char *const kinds[] = { "abuse", "admin", "feedback",
+		"sales", "security", "status", "support" };
+	size_t length = strcspn(text, "="), i = 0, scheme;
+
+	while (i < sizeof kinds / sizeof kinds[0] &&
+	       (strlen(kinds[i]) != length ||
+		strncmp(text, kinds[i], length) != 0))
+		i++;
+	if (i == sizeof kinds / sizeof kinds[0] || text[length] == '\0')
+		return "expected abuse, admin, feedback, sales, security, "
+		       "status or support, an equal sign, and a URI";
+	text += length + 1;
+	scheme = strspn(text, "abcdefghijklmnopqrstuvwxyz"
+			      "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789+-.");
+	if (scheme == 0 || text[scheme] != ':' || text[scheme + 1] == '\0')
+		return "expected a URI behind the equal sign, such as "
+		       "mailto:admin@alpha.example";
+	for (const char *c = text; *c != '\0'; c++)
+		if ((unsigned char)*c <= ' ' || (unsigned char)*c >= 0x7f ||
+		    strchr("<>\"", *c) != NULL)
+			return "a URI has a character that none may have";
+	return NULL;
+}
+
+static void read_contacts(struct conf_load *load,
+			  const struct conf_section *section,
+			  struct pl_conf_host *host)
+{
+	const struct conf_key *key = conf_key(section, "contact");
+	const struct conf_value *v;
+	size_t count = 0;
+
+	for (v = key == NULL ? NULL : key->values; v != NULL; v = v->next)
+		count++;
+	host->contacts = pl_calloc(count + 1, sizeof *host->contacts);
+	count = 0;
+	for (v = key == NULL ? NULL : key->values; v != NULL; v = v->next) {
+		const char *fault = contact_fault(v->text);
+
+		if (fault == NULL)
+			host->contacts[count++] = pl_strdup(v->text);
+		else
+			conf_fault(load->notes, v->at, "contact: \"%s\": %s",
+				   v->text, fault);
+	}
+}
+
 static void read_host(struct conf_load *load,
 		      const struct conf_section *section,
 		      struct pl_conf_host ***end)
@@ -185,8 +250,11 @@ static void read_host(struct conf_load *load,
 	**end = host;
 	*end = &host->next;
 	read_identity(load, section, host);
-	if (component)
-		read_component_secret(load, section, host);
+	read_contacts(load, section, host);
+	if (!component)
+		return;
+	read_component_secret(load, section, host);
+	read_connect(load, section, host);
 }
 
 /* A component without a certificate of its own takes that of the first host

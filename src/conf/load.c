@@ -188,6 +188,9 @@ static void free_hosts(struct pl_conf_host *host)
 		free(host->private_key);
 		free(host->note);
 		pl_free_secret(host->secret);
+		for (char **c = host->contacts; *c != NULL; c++)
+			free(*c);
+		free(host->contacts);
 		free(host->file);
 		free(host);
 		host = next;

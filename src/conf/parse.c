@@ -33,11 +33,11 @@ struct grammar_section {
 
 static const struct grammar_section grammar[] = {
 	{ "", false, { "user" } },
-	{ "host", true, { "certificate", "private-key", "note" } },
+	{ "host", true, { "certificate", "private-key", "contact*", "note" } },
 	{ "listen", true, { "tls" } },
 	{ "components", false, { "listen" } },
-	{ "component", true, { "secret", "secret-file", "certificate",
-			       "private-key", "note" } },
+	{ "component", true, { "secret", "secret-file", "connect",
+			       "certificate", "private-key", "note" } },
 	{ "dialback", false, { "secret", "secret-file" } },
 	{ "trust", false, { "ca-file", "ca-directory" } },
 	{ "dns", false, { "resolv-conf", "hosts", "trust-anchor-file", "dane",

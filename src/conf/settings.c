@@ -5,6 +5,7 @@
 #include "parley/addr.h"
 #include "parley/tls.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <libgen.h>
 #include <pwd.h>
@@ -155,10 +156,30 @@ static void read_other_listen(struct conf_load *load,
 	*out = endpoint;
 }
 
+static bool is_loopback(const char *endpoint)
+{
+	char host[PL_ASCII_DOMAIN_SIZE];
+	struct in6_addr six;
+	unsigned short port;
+
+	if (!pl_addr_endpoint(endpoint, host, &port, NULL))
+		return false;
+	if (inet_pton(AF_INET6, host, &six) == 1)
+		return IN6_IS_ADDR_LOOPBACK(&six);
+	return strncmp(host, "127.", 4) == 0 || strcmp(host, "localhost") == 0;
+}
+
 static void read_components(struct conf_load *load,
 			    const struct conf_section *s)
 {
 	read_other_listen(load, s, &load->conf->components_listen);
+	if (load->conf->components_listen != NULL &&
+	    !is_loopback(load->conf->components_listen))
+		conf_warn(load->notes, conf_at(s, "listen"), "components: "
+			  "%s is no loopback address, and the component "
+			  "protocol has neither encryption nor more than a "
+			  "weak proof of its secret",
+			  load->conf->components_listen);
 }
 
 static void read_http(struct conf_load *load, const struct conf_section *s)
@@ -406,8 +427,6 @@ static void check_components(struct conf_load *load)
 static const struct {
 	const char *section, *key, *text;
 } unserved[] = {
-	{ "components", "listen", "this version does not listen for "
-	  "components" },
 	{ "trace", "directory", "this version writes no traces" },
 };
 enum { UNSERVED = sizeof unserved / sizeof unserved[0] };

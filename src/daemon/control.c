@@ -150,6 +150,14 @@ static void show(void *owner, const struct pl_stream_info *info)
 			      json_stream(info, listing->now_ms));
 }
 
+static void show_component(void *owner, const struct pl_component_info *info)
+{
+	struct listing *listing = owner;
+
+	json_array_append_new(listing->list,
+			      json_component(info, listing->now_ms));
+}
+
 static void verb_streams(struct client *client, json_t *request)
 {
 	struct service *service = client->control->service;
@@ -158,6 +166,7 @@ static void verb_streams(struct client *client, json_t *request)
 
 	(void)request;
 	pl_router_each(service->router, show, &listing);
+	services_each(service->services, show_component, &listing);
 	reply(client, json_pack("{s:b,s:o}", "ok", 1, "streams",
 				listing.list));
 }

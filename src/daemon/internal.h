@@ -3,6 +3,7 @@
  *
  * main.c        arguments
  * service.c     the rooms put together; signals, reload, drain
+ * services.c    components: their listener and names
  * control.c     the control socket
  * json.c        streams and outcomes as JSON
  * privileges.c  from root to a user
@@ -15,12 +16,14 @@
 
 #include <jansson.h>
 
+#include "parley/component.h"
 #include "parley/http.h"
 #include "parley/site.h"
 
 /* ----- service.c ----- */
 
 struct control;
+struct services;
 
 struct service {
 	struct pl_loop *loop;          /* owned, as all below */
@@ -31,6 +34,7 @@ struct service {
 	struct pl_world world;
 	struct pl_router *router;
 	struct pl_site_listeners *listeners;
+	struct services *services;
 	struct control *control;
 	struct pl_http *http;
 	struct pl_timer *drain, *watchdog, *expiry;
@@ -48,6 +52,22 @@ bool service_reload(struct service *service, struct pl_conf_note **notes);
 /* Tells every peer, closes and ends, within the time limit; again: at once. */
 void service_drain(struct service *service);
 
+/* ----- services.c ----- */
+
+struct services *services_new(struct pl_world *world,
+			      struct pl_router *router);
+/* Names and listener of a configuration. Services whose section did not change
+ * stay. False with a sentence: the listener cannot be had. */
+bool services_set(struct services *services, const struct pl_conf *conf,
+		  struct pl_error *error);
+void services_close(struct services *services);    /* no new ones */
+void services_shutdown(struct services *services); /* tells each, closes */
+void services_each(struct services *services,
+		   void (*show)(void *owner,
+				const struct pl_component_info *info),
+		   void *owner);
+void services_free(struct services *services); /* NULL is fine */
+
 /* ----- control.c ----- */
 
 struct control *control_new(struct service *service, const char *path,
@@ -57,6 +77,7 @@ void control_free(struct control *control);
 /* ----- json.c ----- */
 
 json_t *json_stream(const struct pl_stream_info *info, uint64_t now_ms);
+json_t *json_component(const struct pl_component_info *info, uint64_t now_ms);
 json_t *json_record(const struct pl_record *record); /* null for NULL */
 
 /* ----- metrics.c ----- */

@@ -92,6 +92,21 @@ json_t *json_stream(const struct pl_stream_info *info, uint64_t now_ms)
 	return stream;
 }
 
+/* With the keys of a stream, as far as a component has them. */
+json_t *json_component(const struct pl_component_info *info, uint64_t now_ms)
+{
+	return json_pack(
+		"{s:s,s:s,s:o,s:s,s:s,s:s,s:s,s:s,s:o,s:I,s:s,s:b,s:I,s:I}",
+		"id", info->id, "dir", "in", "local", text(info->name),
+		"remote", "-", "method", "component", "tls", "none",
+		"cert", "none", "row", "none", "addr", text(info->addr),
+		"age", (json_int_t)((now_ms - info->began_ms) / 1000),
+		"phase", info->attached ? "open" : "handshake",
+		"verify_only", 0,
+		"received", (json_int_t)info->received,
+		"sent", (json_int_t)info->sent);
+}
+
 static json_t *expected(const struct pl_policy *policy)
 {
 	enum pl_method methods[3];

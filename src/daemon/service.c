@@ -107,6 +107,10 @@ static void swap_site(struct service *service, struct pl_site *site,
 				   &error))
 		pl_log_event(service->log, PL_LOG_ERROR, "listen", "%s",
 			     error.text);
+	error.text[0] = '\0';
+	if (!services_set(service->services, site->conf, &error))
+		pl_log_event(service->log, PL_LOG_ERROR, "listen", "%s",
+			     error.text);
 	open_http(service);
 	expiry_check(service);
 	pl_router_terms_changed(service->router);
@@ -188,6 +192,9 @@ static void on_drain_tick(void *owner)
 		on_drain_over(service);
 		return;
 	}
+	/* Services hear of it last: what comes back to them still does. */
+	if (pl_router_streams(service->router) == 0)
+		services_shutdown(service->services);
 	if (pl_router_streams(service->router) == 0 &&
 	    pl_loop_connections(service->loop) == 0) {
 		pl_loop_stop(service->loop);
@@ -208,6 +215,7 @@ void service_drain(struct service *service)
 		     "telling every peer; at most %d seconds",
 		     service->site->conf->timeouts.drain);
 	pl_site_listeners_set(service->listeners, NULL, NULL);
+	services_close(service->services);
 	control_free(service->control);
 	service->control = NULL;
 	service->drain_until_ms = pl_loop_now_ms(service->loop) +
@@ -316,13 +324,17 @@ static bool build(struct service *service, struct pl_conf *conf,
 		.site = &service->site,
 		.host = pl_site_host,
 		.partner = pl_site_partner,
+		.contacts = pl_site_contacts,
 	};
 	service->router = pl_router_new(&service->world);
 	service->started_ms = pl_loop_now_ms(service->loop);
 	service->listeners = pl_site_listeners_new(service->loop, service->log,
 						   service->router);
+	service->services = services_new(&service->world, service->router);
 	inherit_sockets(service);
-	return pl_site_listeners_set(service->listeners, conf->listens, error);
+	return pl_site_listeners_set(service->listeners, conf->listens,
+				     error) &&
+	       services_set(service->services, conf, error);
 }
 
 static bool go(struct service *service, struct pl_error *error)
@@ -358,6 +370,7 @@ static void take_down(struct service *service)
 	control_free(service->control);
 	pl_http_free(service->http);
 	pl_site_listeners_free(service->listeners);
+	services_free(service->services);
 	pl_router_free(service->router);
 	if (service->resolver != NULL)
 		pl_resolver_free(service->resolver);

@@ -1,6 +1,6 @@
 /*
- * What our hosts answer: ping (XEP-0199), disco#info and #items (XEP-0030),
- * version (XEP-0092); service-unavailable to any other request or message.
+ * What our hosts answer: ping (XEP-0199), disco#info with contact addresses
+ * (XEP-0157) and #items (XEP-0030), version (XEP-0092); service-unavailable to any other request or message.
  * Errors and results are never answered (RFC 6120 8.3.1). Answers go out over
  * our own stream to the asker.
  */
@@ -37,31 +37,79 @@ static bool refuse(struct pl_buffer *out, const struct pl_stanza *stanza)
 				stanza->name);
 }
 
-static const char disco_info[] =
-	"<query xmlns='" PL_NS_DISCO_INFO "'>"
-	"<identity category='server' type='im' name='parley'/>"
-	"<feature var='" PL_NS_DISCO_INFO "'/>"
-	"<feature var='" PL_NS_DISCO_ITEMS "'/>"
-	"<feature var='" PL_NS_PING "'/>"
-	"<feature var='" PL_NS_VERSION "'/>"
-	"</query>";
+/* ----- disco (XEP-0030) ----- */
 
-/* What an iq get to the bare host is answered with; NULL: not served. */
-static const char *payload(const struct pl_xml_node *query)
+/* Contact addresses (XEP-0157 3): a form, one field for each kind. */
+static bool write_contacts(struct pl_buffer *out, const char *const *contacts)
 {
-	if (pl_xml_is(query, "ping", PL_NS_PING))
-		return "";
-	if (pl_xml_is(query, "query", PL_NS_DISCO_INFO))
-		return pl_xml_attribute(query, "node") ? NULL : disco_info;
-	if (pl_xml_is(query, "query", PL_NS_DISCO_ITEMS))
-		return pl_xml_attribute(query, "node")
-			       ? NULL
-			       : "<query xmlns='" PL_NS_DISCO_ITEMS "'/>";
-	if (pl_xml_is(query, "query", PL_NS_VERSION))
-		return "<query xmlns='" PL_NS_VERSION "'><name>parley</name>"
-		       "<version>" PARLEY_VERSION "</version></query>";
-	return NULL;
+	static const char *const kinds[] = { "abuse", "admin", "feedback",
+		"sales", "security", "status", "support" };
+	bool good = pl_buffer_text(out,
+		"<x xmlns='jabber:x:data' type='result'>"
+		"<field var='FORM_TYPE' type='hidden'>"
+		"<value>http://jabber.org/network/serverinfo</value></field>");
+
+	for (size_t k = 0; good && k < sizeof kinds / sizeof kinds[0]; k++) {
+		size_t length = strlen(kinds[k]);
+		bool any = false;
+
+		for (const char *const *c = contacts; *c != NULL; c++) {
+			if (strncmp(*c, kinds[k], length) != 0 ||
+			    (*c)[length] != '=')
+				continue;
+			if (!any)
+				good = pl_buffer_printf(out,
+					"<field var='%s-addresses' "
+					"type='list-multi'>", kinds[k]);
+			any = true;
+			good = good && pl_buffer_text(out, "<value>") &&
+			       pl_xml_escape(out, *c + length + 1,
+					     strlen(*c + length + 1)) &&
+			       pl_buffer_text(out, "</value>");
+		}
+		good = good && (!any || pl_buffer_text(out, "</field>"));
+	}
+	return good && pl_buffer_text(out, "</x>");
 }
+
+static bool write_info(struct pl_router *router, struct pl_buffer *out,
+		       const char *host)
+{
+	const struct pl_world *world = router->world;
+	const char *const *contacts = world->contacts != NULL
+		? world->contacts(world->site, host) : NULL;
+
+	return pl_buffer_text(out, "<query xmlns='" PL_NS_DISCO_INFO "'>"
+		"<identity category='server' type='im' name='parley'/>"
+		"<feature var='" PL_NS_DISCO_INFO "'/>"
+		"<feature var='" PL_NS_DISCO_ITEMS "'/>"
+		"<feature var='" PL_NS_PING "'/>"
+		"<feature var='" PL_NS_VERSION "'/>") &&
+	       (contacts == NULL || contacts[0] == NULL ||
+		write_contacts(out, contacts)) &&
+	       pl_buffer_text(out, "</query>");
+}
+
+static bool write_item(void *owner, const char *domain)
+{
+	struct pl_buffer *out = owner;
+
+	return pl_buffer_text(out, "<item") && attribute(out, "jid", domain) &&
+	       pl_buffer_text(out, "/>");
+}
+
+static bool write_items(struct pl_router *router, struct pl_buffer *out,
+			const char *host)
+{
+	const struct pl_local *local = router->local;
+
+	return pl_buffer_text(out, "<query xmlns='" PL_NS_DISCO_ITEMS "'>") &&
+	       (local == NULL || local->items == NULL ||
+		local->items(router->local_owner, host, write_item, out)) &&
+	       pl_buffer_text(out, "</query>");
+}
+
+/* ----- requests ----- */
 
 /* Is the stanza for the host itself, not for some account at it? */
 static bool to_bare_host(const struct pl_stanza *stanza)
@@ -69,17 +117,34 @@ static bool to_bare_host(const struct pl_stanza *stanza)
 	return strpbrk(stanza->to, "@/") == NULL;
 }
 
-static bool answer_iq(struct pl_buffer *out, const struct pl_stanza *iq,
-		      const char *type)
+/* What an iq get to the bare host is answered with; false: not served. */
+static bool write_payload(struct pl_router *router, struct pl_buffer *out,
+			  const struct pl_stanza *iq)
 {
-	const char *result = NULL;
+	const struct pl_xml_node *query = pl_xml_first_element(iq->node);
+	bool node = pl_xml_attribute(query, "node") != NULL;
 
-	if (strcmp(type, "get") == 0 && to_bare_host(iq))
-		result = payload(pl_xml_first_element(iq->node));
-	if (result == NULL)
-		return refuse(out, iq);
-	return open_answer(out, iq, "result") && pl_buffer_text(out, result) &&
-	       pl_buffer_text(out, "</iq>");
+	if (pl_xml_is(query, "ping", PL_NS_PING))
+		return true;
+	if (pl_xml_is(query, "query", PL_NS_DISCO_INFO))
+		return !node && write_info(router, out, iq->to_domain);
+	if (pl_xml_is(query, "query", PL_NS_DISCO_ITEMS))
+		return !node && write_items(router, out, iq->to_domain);
+	if (pl_xml_is(query, "query", PL_NS_VERSION))
+		return pl_buffer_text(out, "<query xmlns='" PL_NS_VERSION "'>"
+				      "<name>parley</name><version>"
+				      PARLEY_VERSION "</version></query>");
+	return false;
+}
+
+static bool answer_iq(struct pl_router *router, struct pl_buffer *out,
+		      const struct pl_stanza *iq, const char *type)
+{
+	if (strcmp(type, "get") == 0 && to_bare_host(iq) &&
+	    open_answer(out, iq, "result") && write_payload(router, out, iq))
+		return pl_buffer_text(out, "</iq>");
+	pl_buffer_consume(out, out->length);
+	return refuse(out, iq);
 }
 
 void host_take(struct pl_router *router, const struct pl_stanza *stanza)
@@ -96,7 +161,7 @@ void host_take(struct pl_router *router, const struct pl_stanza *stanza)
 	}
 	pl_buffer_init(&answer, 0);
 	if (strcmp(stanza->name, "iq") == 0)
-		made = answer_iq(&answer, stanza, type);
+		made = answer_iq(router, &answer, stanza, type);
 	else if (strcmp(stanza->name, "message") == 0)
 		made = refuse(&answer, stanza);
 	if (made)

@@ -159,3 +159,11 @@ void pl_site_partner(void *owner, const char *local, const char *remote,
 		(pl_policy_uses_tls(&view->terms.policy) ? PL_DNS_DIRECT_TLS
 							 : 0);
 }
+
+const char *const *pl_site_contacts(void *owner, const char *domain)
+{
+	struct pl_site *site = *(struct pl_site **)owner;
+	const struct pl_site_host *host = find(site, domain);
+
+	return host != NULL ? (const char *const *)host->conf->contacts : NULL;
+}

@@ -695,10 +695,62 @@ static void settings_without_effect_are_told(void **state)
 static void what_is_not_served_is_told(void **state)
 {
 	is_warned("trace {\n directory = sub }\n", 2, "no traces");
-	is_warned("components {\n listen = \"127.0.0.1:1\" }\n", 2,
-		  "does not listen");
 	is_loaded(ALPHA "http { listen = \"\" }\ntrace { directory = \"\" }\n");
 	assert_int_equal(count(PL_WARNING), 0);
+}
+
+static void a_second_connection_of_a_component(void **state)
+{
+#define SERVICE(more) ALPHA "components { listen = \"127.0.0.1:1\" }\n" \
+	"component \"s.alpha.example\" { secret = x\n" more " }\n"
+	is_loaded(SERVICE(""));
+	assert_false(loaded->hosts->next->refuse_second);
+	is_loaded(SERVICE("connect = replace"));
+	assert_false(loaded->hosts->next->refuse_second);
+	is_loaded(SERVICE("connect = refuse"));
+	assert_true(loaded->hosts->next->refuse_second);
+	is_refused(SERVICE("connect = both"), 4,
+		   "expected replace or refuse");
+	is_refused("host \"a.example\" { connect = replace }\n", 1,
+		   "connect");
+#undef SERVICE
+}
+
+static void components_belong_on_loopback(void **state)
+{
+	is_loaded("components { listen = \"127.0.0.1:1\" }\n");
+	is_loaded("components { listen = \"[::1]:1\" }\n");
+	is_loaded("components { listen = \"127.9.9.9:1\" }\n");
+	assert_int_equal(count(PL_WARNING), 1); /* there is no host */
+	is_warned("\ncomponents { listen = \"0.0.0.0:1\" }\n", 2,
+		  "no loopback");
+	is_warned("\ncomponents { listen = \"[::]:1\" }\n", 2,
+		  "no loopback");
+	is_warned("\ncomponents { listen = \"192.0.2.1:1\" }\n", 2,
+		  "no loopback");
+}
+
+static void contacts(void **state)
+{
+#define HOST(list) "host \"a.example\" { contact = {" list "} }\n"
+	is_loaded(HOST("\"abuse=mailto:abuse@a.example\", "
+		       "\"admin=xmpp:admin@a.example\""));
+	assert_string_equal(loaded->hosts->contacts[0],
+			    "abuse=mailto:abuse@a.example");
+	assert_string_equal(loaded->hosts->contacts[1],
+			    "admin=xmpp:admin@a.example");
+	assert_null(loaded->hosts->contacts[2]);
+	is_loaded("host \"a.example\" { }\n");
+	assert_null(loaded->hosts->contacts[0]);
+	is_refused(HOST("\"mailto:abuse@a.example\""), 1, "contact");
+	is_refused(HOST("\"boss=mailto:abuse@a.example\""), 1, "contact");
+	is_refused(HOST("\"abuse\""), 1, "contact");
+	is_refused(HOST("\"abuse=\""), 1, "contact");
+	is_refused(HOST("\"abuse=abuse@a.example\""), 1, "a URI");
+	is_refused(HOST("\"abuse=mailto:\""), 1, "a URI");
+	is_refused(HOST("\"abuse=mailto:a b\""), 1, "a URI");
+	is_refused(HOST("\"abuse=mailto:<a>\""), 1, "a URI");
+#undef HOST
 }
 
 static void booleans_have_six_spellings(void **state)
@@ -878,6 +930,9 @@ int main(void)
 		cmocka_unit_test(certificates_are_looked_at),
 		cmocka_unit_test(rows_that_need_tls_need_certificates),
 		cmocka_unit_test(components_borrow_certificates),
+		cmocka_unit_test(a_second_connection_of_a_component),
+		cmocka_unit_test(components_belong_on_loopback),
+		cmocka_unit_test(contacts),
 		cmocka_unit_test(secrets_are_weighed),
 		cmocka_unit_test(files_and_folders_must_be_there),
 		cmocka_unit_test(settings_without_effect_are_told),
