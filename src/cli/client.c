@@ -26,13 +26,13 @@ struct pl_conf *client_configuration(const char *path)
 	return conf;
 }
 
-static int connect_to(const char *path)
+static int connect_to(const char *path, struct pl_error *error)
 {
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
 	int fd;
 
 	if (strlen(path) >= sizeof address.sun_path) {
-		fprintf(stderr, "parley: %s: the path is too long\n", path);
+		pl_error_set(error, "%s: the path is too long", path);
 		return -1;
 	}
 	strcpy(address.sun_path, path);
@@ -40,11 +40,12 @@ static int connect_to(const char *path)
 	if (fd >= 0 && connect(fd, (struct sockaddr *)&address,
 			       sizeof address) == 0)
 		return fd;
-	fprintf(stderr, "parley: %s: %s%s\n", path, strerror(errno),
-		errno == ENOENT || errno == ECONNREFUSED
-			? ": no parleyd runs with this configuration"
-			: errno == EACCES
-			? ": only the user who started parleyd may ask it" : "");
+	pl_error_set(error, "%s: %s%s", path, strerror(errno),
+		     errno == ENOENT || errno == ECONNREFUSED
+			     ? ": no parleyd runs with this configuration"
+		     : errno == EACCES
+			     ? ": only the user who started parleyd may ask it"
+			     : "");
 	if (fd >= 0)
 		close(fd);
 	return -1;
@@ -95,8 +96,8 @@ static bool exchange(int fd, const char *request, struct pl_buffer *answer,
 	       send_all(fd, "\n", 1) && receive(fd, answer, timeout_seconds);
 }
 
-json_t *client_ask(const struct pl_conf *conf, json_t *request,
-		   int timeout_seconds)
+json_t *client_try(const struct pl_conf *conf, json_t *request,
+		   int timeout_seconds, struct pl_error *error)
 {
 	const char *path = conf->control_socket != NULL ? conf->control_socket
 							: DEFAULT_SOCKET;
@@ -106,19 +107,30 @@ json_t *client_ask(const struct pl_conf *conf, json_t *request,
 	int fd;
 
 	json_decref(request);
-	fd = connect_to(path);
+	fd = connect_to(path, error);
 	pl_buffer_init(&bytes, ANSWER_LIMIT);
 	if (fd >= 0 && line != NULL) {
 		if (exchange(fd, line, &bytes, timeout_seconds))
 			answer = json_loadb((const char *)pl_buffer_bytes(&bytes),
 					    bytes.length, 0, NULL);
 		if (answer == NULL)
-			fprintf(stderr, "parley: no answer from parleyd\n");
+			pl_error_set(error, "no answer from parleyd");
 	}
 	if (fd >= 0)
 		close(fd);
-	pl_buffer_finish(&bytes);
+	pl_buffer_wipe(&bytes);
 	free(line);
+	return answer;
+}
+
+json_t *client_ask(const struct pl_conf *conf, json_t *request,
+		   int timeout_seconds)
+{
+	struct pl_error error = { .text = "" };
+	json_t *answer = client_try(conf, request, timeout_seconds, &error);
+
+	if (answer == NULL)
+		fprintf(stderr, "parley: %s\n", error.text);
 	return answer;
 }
 

@@ -17,6 +17,10 @@ struct pl_conf *client_configuration(const char *path);
 json_t *client_ask(const struct pl_conf *conf, json_t *request,
 		   int timeout_seconds);
 
+/* The same without a word on stderr: NULL with a sentence. */
+json_t *client_try(const struct pl_conf *conf, json_t *request,
+		   int timeout_seconds, struct pl_error *error);
+
 /* Prints a refusal of the daemon on stderr; its exit status. 0: none. */
 int client_refused(const json_t *answer);
 
