@@ -16,6 +16,8 @@ static const struct cli_verb verbs[] = {
 	  verb_explain },
 	{ "ping", "have the running parleyd ping a remote domain", verb_ping },
 	{ "streams", "list the streams of the running parleyd", verb_streams },
+	{ "watch", "follow the negotiations of the running parleyd",
+	  verb_watch },
 	{ "reload", "have it read its configuration again", verb_reload },
 	{ "drain", "have it close every stream and end", verb_drain },
 };
