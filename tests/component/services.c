@@ -10,15 +10,17 @@ static void on_accepted(void *owner, struct pl_conn *conn)
 	pl_components_accept(services->components, conn);
 }
 
-void services_start(struct services *services, struct server *server)
+void services_start(struct services *services, struct server *server,
+		    const char *endpoint)
 {
 	struct pl_error error = { .text = "" };
 
 	memset(services, 0, sizeof *services);
 	services->server = server;
+	services->endpoint = endpoint;
 	services->components = pl_components_new(&server->world,
 						 server->router);
-	services->listener = pl_listener_new(server->loop, SERVICES_AT,
+	services->listener = pl_listener_new(server->loop, endpoint,
 					     on_accepted, services, &error);
 	assert_non_null(services->listener);
 	for (size_t i = 0; i < server->hosts_count; i++)
@@ -63,9 +65,10 @@ void service_forget(struct services *services, const char *name)
 	set(services);
 }
 
-void service_header(struct peer *peer, const char *to, char id[64])
+void service_header(struct services *services, struct peer *peer,
+		    const char *to, char id[64])
 {
-	peer_connect_to(peer, "127.0.0.1", SERVICES_AT);
+	peer_connect_to(peer, "127.0.0.1", services->endpoint);
 	peer_say(peer, "<?xml version='1.0'?>" COMPONENT " to='%s'>", to);
 	assert_true(peer_expect(peer, "xmlns='jabber:component:accept' "
 				"xmlns:stream='http://etherx.jabber.org/"
@@ -94,11 +97,12 @@ void service_handshake(struct peer *peer, const char *id, const char *secret)
 	peer_say(peer, "<handshake>%s</handshake>", hex);
 }
 
-void service_attach(struct peer *peer, const char *to, const char *secret)
+void service_attach(struct services *services, struct peer *peer,
+		    const char *to, const char *secret)
 {
 	char id[64];
 
-	service_header(peer, to, id);
+	service_header(services, peer, to, id);
 	service_handshake(peer, id, secret);
 	assert_true(peer_expect(peer, "<handshake/>"));
 }

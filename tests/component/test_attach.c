@@ -16,7 +16,7 @@ static int begin(void **state)
 	server_host(&a, echo, NULL);
 	server_rule(&a, "*", 17);
 	memset(peers, 0, sizeof peers);
-	services_start(&services, &a);
+	services_start(&services, &a, "192.0.2.1:5347");
 	service_rule(&services, echo, "component-secret", false);
 	service_rule(&services, wild, "other-secret", false);
 	return 0;
@@ -67,7 +67,7 @@ static void test_known_digests(void **state)
 static void test_good(void **state)
 {
 	(void)state;
-	service_attach(&peers[0], echo, "component-secret");
+	service_attach(&services, &peers[0], echo, "component-secret");
 	assert_true(lasts(&peers[0]));
 	assert_int_equal(logged(&a, "event=component-attached",
 				"component=echo.alpha.example",
@@ -82,10 +82,10 @@ static void test_header_of_answer(void **state)
 	char id[64], other[64];
 
 	(void)state;
-	service_header(&peers[0], "ECHO.Alpha.example.", id);
+	service_header(&services, &peers[0], "ECHO.Alpha.example.", id);
 	assert_int_equal(strlen(id), 32);
 	assert_true(peer_expect(&peers[0], " from='echo.alpha.example'>"));
-	service_header(&peers[1], echo, other);
+	service_header(&services, &peers[1], echo, other);
 	assert_string_not_equal(id, other);
 	assert_true(peer_expect_not(&peers[0], "version=", 10));
 	assert_true(peer_expect_not(&peers[0], "features", 10));
@@ -97,7 +97,7 @@ static void test_upper_case_and_white_space(void **state)
 	char id[64], digest[64];
 
 	(void)state;
-	service_header(&peers[0], echo, id);
+	service_header(&services, &peers[0], echo, id);
 	service_digest(id, "component-secret", digest);
 	for (char *c = digest; *c != '\0'; c++)
 		if (*c >= 'a')
@@ -125,7 +125,7 @@ static void test_bad_digests(void **state)
 	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
 		char id[64];
 
-		service_header(&peers[i], echo, id);
+		service_header(&services, &peers[i], echo, id);
 		peer_say(&peers[i], "%s", bad[i]);
 		assert_true(refused(&peers[i], "not-authorized"));
 	}
@@ -138,16 +138,16 @@ static void test_wrong_secret(void **state)
 	char id[64];
 
 	(void)state;
-	service_header(&peers[0], echo, id);
+	service_header(&services, &peers[0], echo, id);
 	service_handshake(&peers[0], id, "component-secret ");
 	assert_true(refused(&peers[0], "not-authorized"));
 	/* the other component's */
-	service_header(&peers[1], echo, id);
+	service_header(&services, &peers[1], echo, id);
 	service_handshake(&peers[1], id, "other-secret");
 	assert_true(refused(&peers[1], "not-authorized"));
 	/* that of another stream */
-	service_header(&peers[2], echo, id);
-	service_header(&peers[3], echo, id);
+	service_header(&services, &peers[2], echo, id);
+	service_header(&services, &peers[3], echo, id);
 	service_handshake(&peers[2], id, "component-secret");
 	assert_true(refused(&peers[2], "not-authorized"));
 	assert_int_equal(logged(&a, "event=component-attached", NULL), 0);
@@ -159,8 +159,8 @@ static void test_nothing_leaks(void **state)
 	char id[64];
 
 	(void)state;
-	service_attach(&peers[0], echo, "component-secret");
-	service_header(&peers[1], echo, id);
+	service_attach(&services, &peers[0], echo, "component-secret");
+	service_header(&services, &peers[1], echo, id);
 	service_handshake(&peers[1], id, "wrong");
 	assert_true(refused(&peers[1], "not-authorized"));
 	assert_int_equal(logged(&a, "secret", NULL), 0);
@@ -173,8 +173,8 @@ static void test_late(void **state)
 	char id[64];
 
 	(void)state;
-	service_header(&peers[0], echo, id);
-	peer_connect_to(&peers[1], "127.0.0.1", SERVICES_AT);
+	service_header(&services, &peers[0], echo, id);
+	peer_connect_to(&peers[1], "127.0.0.1", services.endpoint);
 	assert_true(peer_expect_not(&peers[0], "<stream:error", 9500));
 	assert_true(peer_expect_within(&peers[0], "<connection-timeout", 600));
 	/* with a header of ours in front, also where none came */
@@ -187,12 +187,12 @@ static void test_before_the_handshake(void **state)
 	char id[64];
 
 	(void)state;
-	service_header(&peers[0], echo, id);
+	service_header(&services, &peers[0], echo, id);
 	peer_say(&peers[0], "<message from='%s' to='b@beta.example'/>", echo);
 	assert_true(refused(&peers[0], "not-authorized"));
 	assert_int_equal(script_dns_asked(script, "beta.example"), 0);
 	/* at once, in one packet */
-	peer_connect_to(&peers[1], "127.0.0.1", SERVICES_AT);
+	peer_connect_to(&peers[1], "127.0.0.1", services.endpoint);
 	peer_say(&peers[1], COMPONENT " to='%s'><iq type='get' id='1' "
 		 "from='%s' to='%s'/>", echo, echo, alpha);
 	assert_true(refused(&peers[1], "not-authorized"));
@@ -202,7 +202,7 @@ static void test_before_the_handshake(void **state)
 
 static void hello(struct peer *peer, const char *text)
 {
-	peer_connect_to(peer, "127.0.0.1", SERVICES_AT);
+	peer_connect_to(peer, "127.0.0.1", services.endpoint);
 	peer_say(peer, "%s", text);
 }
 
@@ -247,12 +247,12 @@ static void test_limit_before_the_handshake(void **state)
 	char id[64];
 
 	(void)state;
-	service_header(&peers[0], echo, id);
+	service_header(&services, &peers[0], echo, id);
 	peer_say(&peers[0], "<handshake>");
 	for (int i = 0; i < 9; i++)
 		peer_say(&peers[0], "%01000d", 0);
 	assert_true(refused(&peers[0], "policy-violation"));
-	peer_connect_to(&peers[1], "127.0.0.1", SERVICES_AT);
+	peer_connect_to(&peers[1], "127.0.0.1", services.endpoint);
 	peer_say(&peers[1], "<stream:stream a='");
 	for (int i = 0; i < 9; i++)
 		peer_say(&peers[1], "%01000d", 0);
@@ -262,7 +262,7 @@ static void test_limit_before_the_handshake(void **state)
 static void test_limit_behind_it(void **state)
 {
 	(void)state;
-	service_attach(&peers[0], echo, "component-secret");
+	service_attach(&services, &peers[0], echo, "component-secret");
 	a.world.limits.queue_bytes = 1 << 20;
 	peer_say(&peers[0], "<message from='%s' to='%s'><body>", echo, echo);
 	for (int i = 0; i < 520; i++)
@@ -281,9 +281,9 @@ static void test_flood(void **state)
 	char id[64];
 
 	(void)state;
-	service_attach(&peers[0], echo, "component-secret");
+	service_attach(&services, &peers[0], echo, "component-secret");
 	for (int i = 1; i < 70; i++)
-		peer_connect_to(&peers[i], "127.0.0.1", SERVICES_AT);
+		peer_connect_to(&peers[i], "127.0.0.1", services.endpoint);
 	script_run(script, 50);
 	assert_true(lasts(&peers[0]));
 	assert_true(peers[1].over && peers[5].over);
@@ -300,8 +300,8 @@ static void test_flood(void **state)
 static void test_replace(void **state)
 {
 	(void)state;
-	service_attach(&peers[0], echo, "component-secret");
-	service_attach(&peers[1], echo, "component-secret");
+	service_attach(&services, &peers[0], echo, "component-secret");
+	service_attach(&services, &peers[1], echo, "component-secret");
 	assert_true(refused(&peers[0], "conflict"));
 	assert_true(lasts(&peers[1]));
 	peer_say(&peers[1], "<message from='%s' to='%s' id='m'/>", echo, echo);
@@ -316,8 +316,8 @@ static void test_no_replacing_by_strangers(void **state)
 	char id[64];
 
 	(void)state;
-	service_attach(&peers[0], echo, "component-secret");
-	service_header(&peers[1], echo, id);
+	service_attach(&services, &peers[0], echo, "component-secret");
+	service_header(&services, &peers[1], echo, id);
 	service_handshake(&peers[1], id, "guess");
 	assert_true(refused(&peers[1], "not-authorized"));
 	assert_true(lasts(&peers[0]));
@@ -329,14 +329,14 @@ static void test_refuse(void **state)
 
 	(void)state;
 	service_rule(&services, echo, "component-secret", true);
-	service_attach(&peers[0], echo, "component-secret");
-	service_header(&peers[1], echo, id);
+	service_attach(&services, &peers[0], echo, "component-secret");
+	service_header(&services, &peers[1], echo, id);
 	service_handshake(&peers[1], id, "component-secret");
 	assert_true(refused(&peers[1], "conflict"));
 	assert_true(lasts(&peers[0]));
 	peer_free(&peers[0]);
 	script_run(script, 50);
-	service_attach(&peers[0], echo, "component-secret");
+	service_attach(&services, &peers[0], echo, "component-secret");
 }
 
 /* ----- wildcards ----- */
@@ -344,8 +344,8 @@ static void test_refuse(void **state)
 static void test_wildcard(void **state)
 {
 	(void)state;
-	service_attach(&peers[0], wild, "other-secret");
-	service_attach(&peers[1], "a.rooms.alpha.example", "other-secret");
+	service_attach(&services, &peers[0], wild, "other-secret");
+	service_attach(&services, &peers[1], "a.rooms.alpha.example", "other-secret");
 	assert_true(refused(&peers[0], "conflict")); /* one section, one */
 	peer_say(&peers[1], "<message from='x@b.c.rooms.alpha.example' "
 		 "to='y@nowhere.example'/>");
@@ -363,14 +363,14 @@ static void test_wildcard_spares_sections(void **state)
 	(void)state;
 	service_rule(&services, "own.rooms.alpha.example", "third", false);
 	service_rule(&services, "host.rooms.alpha.example", NULL, false);
-	service_header(&peers[0], "own.rooms.alpha.example", id);
+	service_header(&services, &peers[0], "own.rooms.alpha.example", id);
 	service_handshake(&peers[0], id, "other-secret");
 	assert_true(refused(&peers[0], "not-authorized"));
-	service_attach(&peers[1], wild, "other-secret");
+	service_attach(&services, &peers[1], wild, "other-secret");
 	peer_say(&peers[1], "<message from='x@own.rooms.alpha.example' "
 		 "to='y@nowhere.example'/>");
 	assert_true(refused(&peers[1], "invalid-from"));
-	service_attach(&peers[2], wild, "other-secret");
+	service_attach(&services, &peers[2], wild, "other-secret");
 	peer_say(&peers[2], "<message from='x@host.rooms.alpha.example' "
 		 "to='y@nowhere.example'/>");
 	assert_true(refused(&peers[2], "invalid-from"));
@@ -394,7 +394,7 @@ static void test_foreign_from(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
-		service_attach(&peers[i], echo, "component-secret");
+		service_attach(&services, &peers[i], echo, "component-secret");
 		peer_say(&peers[i], "<message %s to='y@beta.example'/>",
 			 bad[i]);
 		if (!refused(&peers[i], "invalid-from"))
@@ -424,7 +424,7 @@ static void test_no_stanzas(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
-		service_attach(&peers[i], echo, "component-secret");
+		service_attach(&services, &peers[i], echo, "component-secret");
 		peer_say(&peers[i], "%s", table[i].text);
 		if (!refused(&peers[i], table[i].condition))
 			fail_msg("%s", table[i].text);
@@ -436,7 +436,7 @@ static void test_no_stanzas(void **state)
 static void test_orderly_end(void **state)
 {
 	(void)state;
-	service_attach(&peers[0], echo, "component-secret");
+	service_attach(&services, &peers[0], echo, "component-secret");
 	peer_say(&peers[0], "</stream:stream>");
 	assert_true(peer_expect(&peers[0], "</stream:stream>"));
 	assert_true(peer_expect_end(&peers[0]));
@@ -448,8 +448,8 @@ static void test_shutdown(void **state)
 	char id[64];
 
 	(void)state;
-	service_attach(&peers[0], echo, "component-secret");
-	service_header(&peers[1], echo, id);
+	service_attach(&services, &peers[0], echo, "component-secret");
+	service_header(&services, &peers[1], echo, id);
 	pl_components_shutdown(services.components);
 	assert_true(refused(&peers[0], "system-shutdown"));
 	assert_true(refused(&peers[1], "system-shutdown"));
@@ -468,8 +468,8 @@ static void test_other_sections(void **state)
 	unsigned count = 0;
 
 	(void)state;
-	service_attach(&peers[0], echo, "component-secret");
-	service_attach(&peers[1], wild, "other-secret");
+	service_attach(&services, &peers[0], echo, "component-secret");
+	service_attach(&services, &peers[1], wild, "other-secret");
 	service_rule(&services, "new.alpha.example", "x", false);
 	service_rule(&services, echo, "component-secret", true);
 	assert_true(lasts(&peers[0]) && lasts(&peers[1]));
@@ -480,7 +480,7 @@ static void test_other_sections(void **state)
 	assert_int_equal(count, 1);
 	service_forget(&services, echo);
 	assert_true(refused(&peers[0], "host-gone"));
-	service_attach(&peers[2], wild, "changed");
+	service_attach(&services, &peers[2], wild, "changed");
 }
 
 int main(void)
