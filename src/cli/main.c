@@ -20,6 +20,8 @@ static const struct cli_verb verbs[] = {
 	  verb_watch },
 	{ "reload", "have it read its configuration again", verb_reload },
 	{ "drain", "have it close every stream and end", verb_drain },
+	{ "wireshark-plugin", "print what Wireshark needs for wire captures",
+	  verb_wireshark_plugin },
 };
 enum { VERBS = sizeof verbs / sizeof verbs[0] };
 
@@ -27,7 +29,7 @@ static void print_help(FILE *out)
 {
 	fputs("usage: parley VERB [ARGUMENTS]\n\n", out);
 	for (unsigned i = 0; i < VERBS; i++)
-		fprintf(out, "  %-10s %s\n", verbs[i].name, verbs[i].summary);
+		fprintf(out, "  %-16s %s\n", verbs[i].name, verbs[i].summary);
 	fputs("\nparley VERB --help tells more about one of them; parley "
 	      "--version the version.\n", out);
 }

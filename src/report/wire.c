@@ -1,6 +1,13 @@
-/* The wire capture (wire.h): connections as IP packets with TCP around what
+/*
+ * The wire capture (wire.h): connections as IP packets with TCP around what
  * went over them, and secrets before what they open. Written block by block, so
- * that a run that is cut short leaves a good file. */
+ * that a run that is cut short leaves a good file.
+ *
+ * OpenSSL's initiating side tells the secret of its own handshake messages only
+ * when it sends them, whereas Wireshark looks for both sides' at the ServerHello
+ * and never again. So packets wait from the one secret to the other; those of
+ * other connections too, as the file is in the order of time.
+ */
 #include "parley/wire.h"
 
 #include <errno.h>
@@ -14,6 +21,7 @@
 
 enum {
 	SEGMENT_BYTES = 32768, /* of one packet's payload */
+	HELD_BYTES = 1024 * 1024, /* of packets that wait */
 	TCP_BYTES = 20,
 	SYN_OPTIONS = 8,
 	WINDOW_SCALE = 7,
@@ -30,6 +38,8 @@ enum {
 struct pl_wire {
 	int fd;            /* owned; -1 once closed */
 	size_t written;
+	struct pl_buffer held; /* packets that wait for a secret ... */
+	size_t waits;          /* ... of so many connections */
 	int error;         /* errno of the write that failed, or 0 */
 	bool full;
 	bool closed;       /* freed with its last connection */
@@ -48,6 +58,7 @@ struct connection {
 	struct pl_wire *wire; /* borrowed: lives as long */
 	struct side sides[2];
 	bool reset;
+	bool waits, told;  /* for the second secret of the handshake */
 };
 
 /* ----- the file ----- */
@@ -88,6 +99,31 @@ static void write_block(struct pl_wire *wire, struct pl_buffer *block,
 		wire->error = ENOMEM;
 	else
 		write_all(wire, block);
+	pl_buffer_wipe(block);
+}
+
+static void write_held(struct pl_wire *wire)
+{
+	struct pl_buffer held = wire->held;
+
+	pl_buffer_init(&wire->held, 0);
+	if (held.length > 0 && wire->error == 0)
+		write_all(wire, &held);
+	pl_buffer_wipe(&held);
+}
+
+/* As write_block, once nobody waits any more. */
+static void hold_block(struct pl_wire *wire, struct pl_buffer *block, bool made)
+{
+	if (wire->waits == 0 || !made) {
+		write_block(wire, block, made);
+		return;
+	}
+	if (wire->held.length > HELD_BYTES)
+		write_held(wire);
+	if (!pl_buffer_append(&wire->held, pl_buffer_bytes(block),
+			      block->length))
+		wire->error = ENOMEM;
 	pl_buffer_wipe(block);
 }
 
@@ -146,6 +182,7 @@ bool pl_wire_close(struct pl_wire *wire, struct pl_error *error)
 
 	if (wire == NULL)
 		return true;
+	write_held(wire);
 	if (close(wire->fd) != 0 && wire->error == 0)
 		wire->error = errno;
 	good = wire->error == 0 && !wire->full;
@@ -260,7 +297,7 @@ static void send_packet(struct connection *c, int who, uint64_t us,
 	from->next += (uint32_t)length + (flags & (SYN | FIN) ? 1 : 0);
 	pl_buffer_init(&block, 0);
 	length += ip_length + tcp_length;
-	write_block(c->wire, &block, pcapng_packet(&block, &(struct packet){
+	hold_block(c->wire, &block, pcapng_packet(&block, &(struct packet){
 		.us = us,
 		.way = who == 0 ? WAY_OUT : WAY_IN,
 		.bytes = packet,
@@ -316,6 +353,33 @@ static void on_bytes(void *handle, uint64_t us, bool outgoing,
 	}
 }
 
+static void end_waiting(struct connection *c)
+{
+	if (!c->waits)
+		return;
+	c->waits = false;
+	if (--c->wire->waits == 0 && c->wire->fd >= 0)
+		write_held(c->wire);
+}
+
+static bool begins(const char *line, const char *label)
+{
+	return strncmp(line, label, strlen(label)) == 0;
+}
+
+/* What one of them is for is told by the first word (TLS 1.3). */
+static void note_secret(struct connection *c, const char *line)
+{
+	if (begins(line, "CLIENT_HANDSHAKE_TRAFFIC_SECRET ")) {
+		c->told = true;
+		end_waiting(c);
+	} else if (begins(line, "SERVER_HANDSHAKE_TRAFFIC_SECRET ") &&
+		   !c->told && !c->waits) {
+		c->waits = true;
+		c->wire->waits++;
+	}
+}
+
 static void on_secret(void *handle, const char *line)
 {
 	struct connection *c = handle;
@@ -325,6 +389,7 @@ static void on_secret(void *handle, const char *line)
 		return;
 	pl_buffer_init(&block, 0);
 	write_block(c->wire, &block, pcapng_secret(&block, line));
+	note_secret(c, line);
 }
 
 static void on_end(void *handle, uint64_t us, enum pl_tap_end end)
@@ -338,6 +403,7 @@ static void on_end(void *handle, uint64_t us, enum pl_tap_end end)
 	send_packet(c, who, us, (reset ? RST : FIN) | ACK, NULL, 0);
 	c->reset = reset;
 	c->sides[who].finished = true;
+	end_waiting(c);
 }
 
 static void on_gone(void *handle)
@@ -345,6 +411,7 @@ static void on_gone(void *handle)
 	struct connection *c = handle;
 	struct pl_wire *wire = c->wire;
 
+	end_waiting(c);
 	free(c);
 	wire->connections--;
 	release(wire);

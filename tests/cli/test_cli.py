@@ -253,7 +253,7 @@ def text_of_the_file_cannot_reach_the_terminal_raw():
 @test
 def help_and_version():
     text = ok("--help")
-    for verb in ("policy", "check", "explain"):
+    for verb in ("policy", "check", "explain", "wireshark-plugin"):
         assert verb in text
         shown = ok(verb, "--help")
         assert shown.startswith("usage: parley " + verb)
@@ -265,6 +265,16 @@ def help_and_version():
     assert "--help" in wrong("zzzzzzzz")
     assert "usage" in wrong()
     wrong("help", "zzzz")
+
+
+@test
+def wireshark_plugin_is_a_file_and_says_where_it_goes():
+    done = run("wireshark-plugin")
+    assert done.returncode == 0, done
+    for port in ("5269", "5270", "xmpp-server"):
+        assert port in done.stdout, done.stdout
+    assert ".local/lib/wireshark/plugins" in done.stderr, done.stderr
+    assert "\"x\"" in wrong("wireshark-plugin", "x")
 
 
 @test

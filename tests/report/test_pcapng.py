@@ -10,21 +10,14 @@ import re
 import struct
 import subprocess
 import sys
-import tempfile
-import traceback
+
+from capture import fields, folder, main, test, tshark
 
 EXPORT, SAMPLES = sys.argv[1:3]
-tests = []
-folder = tempfile.TemporaryDirectory(prefix="parley-pcapng-")
 
 NS = "xmlns='jabber:server' xmlns:db='jabber:server:dialback' xmlns:stream='http://etherx.jabber.org/streams'"
 TLS = "xmlns='urn:ietf:params:xml:ns:xmpp-tls'"
 SASL = "xmlns='urn:ietf:params:xml:ns:xmpp-sasl'"
-
-
-def test(function):
-    tests.append(function)
-    return function
 
 
 class Trace:
@@ -100,21 +93,6 @@ def export(text, name="trace"):
     with open(path + ".pcapng", "wb") as file:
         subprocess.run([EXPORT, path + ".jsonl"], stdout=file, check=True, timeout=60)
     return path + ".pcapng"
-
-
-def tshark(path, *arguments):
-    """Lines of its output; its complaints are ours."""
-    environment = dict(os.environ, HOME=folder.name, XDG_CONFIG_HOME=folder.name)
-    done = subprocess.run(["tshark", "-r", path, *arguments], capture_output=True, text=True, timeout=120,
-                          env=environment)
-    complaints = [line for line in done.stderr.splitlines() if "Running as user" not in line]
-    assert done.returncode == 0 and not complaints, done
-    return done.stdout.splitlines()
-
-
-def fields(path, only, *names):
-    options = [word for name in names for word in ("-e", name)]
-    return [line.split("\t") for line in tshark(path, "-Y", only, "-T", "fields", *options)]
 
 
 @test
@@ -276,19 +254,4 @@ def samples():
         assert len(tshark(path, "-Y", "xmpp")) == count, name
 
 
-def main():
-    print(f"1..{len(tests)}", flush=True)
-    failed = 0
-    for number, function in enumerate(tests, 1):
-        name = function.__name__.replace("_", " ")
-        try:
-            function()
-            print(f"ok {number} - {name}", flush=True)
-        except Exception:
-            failed += 1
-            print("# " + traceback.format_exc().replace("\n", "\n# "))
-            print(f"not ok {number} - {name}", flush=True)
-    return 1 if failed else 0
-
-
-sys.exit(main())
+main()

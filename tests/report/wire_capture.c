@@ -96,9 +96,18 @@ static void over_ipv6(void **state)
 		  "[2001:db8::2]:5269");
 }
 
+/* The flight with the ServerHello comes in many pieces. */
+static void in_small_pieces(void **state)
+{
+	struct script_link link = { .latency_ms = 1, .chunk = 50 };
+
+	script_link(script, NULL, &link);
+	negotiate("pieces", 1, "valid", "192.0.2.1:5269", "192.0.2.2:5269");
+}
+
 static void dialback(void **state)
 {
-	negotiate("dialback", 5, "self-signed", "192.0.2.1:5269",
+	negotiate("dialback", 13, "self-signed", "192.0.2.1:5269",
 		  "192.0.2.2:5269");
 }
 
@@ -216,6 +225,67 @@ static void a_full_file_is_told(void **state)
 	events->on_gone(c);
 }
 
+static off_t size_of(const char *name)
+{
+	struct stat got;
+
+	assert_int_equal(stat(file_name(name), &got), 0);
+	return got.st_size;
+}
+
+#define SERVER_SECRET "SERVER_HANDSHAKE_TRAFFIC_SECRET 00 00"
+#define CLIENT_SECRET "CLIENT_HANDSHAKE_TRAFFIC_SECRET 00 00"
+
+/* Packets wait for the second secret, but not for ever nor without bound. */
+static void packets_wait_for_secrets(void **state)
+{
+	const struct pl_tap_events *events = pl_wire_events();
+	struct pl_error error = { .text = "" };
+	struct pl_wire *wire = pl_wire_open(file_name("wait"), false, &error);
+	static unsigned char much[3 * 1024 * 1024];
+	void *one, *two;
+	off_t before;
+
+	one = events->on_open(wire, 1, "192.0.2.1:1", "192.0.2.2:5269", false);
+	two = events->on_open(wire, 1, "192.0.2.1:2", "192.0.2.2:5269", false);
+	events->on_secret(one, SERVER_SECRET);
+	before = size_of("wait");
+	events->on_bytes(one, 2, false, "a", 1);
+	events->on_bytes(two, 3, false, "b", 1);
+	assert_int_equal(size_of("wait"), before);
+	events->on_secret(one, CLIENT_SECRET);
+	assert_true(size_of("wait") > before + 100);
+
+	/* The other order, and the same one again. */
+	events->on_secret(two, CLIENT_SECRET);
+	events->on_secret(two, SERVER_SECRET);
+	before = size_of("wait");
+	events->on_bytes(two, 4, false, "c", 1);
+	assert_true(size_of("wait") > before);
+
+	one = (events->on_gone(one), events->on_open(wire, 5, "192.0.2.1:3",
+		"192.0.2.2:5269", false));
+	events->on_secret(one, SERVER_SECRET);
+	events->on_secret(one, SERVER_SECRET);
+	before = size_of("wait");
+	events->on_bytes(two, 6, true, much, sizeof much);
+	assert_true(size_of("wait") > before + 1024 * 1024);
+	events->on_end(one, 7, PL_TAP_PEER_RESET);
+	assert_true(size_of("wait") > before + (off_t)sizeof much);
+	events->on_secret(two, SERVER_SECRET);
+	events->on_gone(two);
+
+	/* What still waits at the end is written then. */
+	two = events->on_open(wire, 8, "192.0.2.1:4", "192.0.2.2:5269", false);
+	events->on_secret(two, SERVER_SECRET);
+	before = size_of("wait");
+	events->on_bytes(two, 9, false, "d", 1);
+	close_file(wire);
+	assert_true(size_of("wait") > before);
+	events->on_gone(two);
+	events->on_gone(one);
+}
+
 static void odd_endpoints(void **state)
 {
 	static const char *const bad[] = { "", "unix", "192.0.2.1", ":1", "[]:1",
@@ -248,12 +318,13 @@ int main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, world_begin, world_end)
 		TEST(starttls), TEST(over_ipv6), TEST(direct_tls),
-		TEST(dialback), TEST(in_clear),
+		TEST(in_small_pieces), TEST(dialback), TEST(in_clear),
 #undef TEST
 		cmocka_unit_test(only_the_owner_reads_it),
 		cmocka_unit_test(an_old_file_stays_without_force),
 		cmocka_unit_test(only_a_file_is_replaced),
 		cmocka_unit_test(a_full_file_is_told),
+		cmocka_unit_test(packets_wait_for_secrets),
 		cmocka_unit_test(odd_endpoints),
 	};
 

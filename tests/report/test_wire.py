@@ -1,0 +1,176 @@
+#!/usr/bin/env python3
+"""Wire captures: tshark decrypts them, with the Lua file and the keys in them, and not without.
+
+usage: test_wire.py WIRE_CAPTURE PARLEY; prints TAP.
+"""
+import os
+import re
+import struct
+import subprocess
+import sys
+
+from capture import fields, folder, main, test, tshark
+
+WIRE_CAPTURE, PARLEY = sys.argv[1:3]
+PLUGIN = os.path.join(folder.name, "parley.lua")
+LUA = ("-X", "lua_script:" + PLUGIN)
+VERSIONS = "TLSv1.3", "TLSv1.2"
+SECTION, PACKET, SECRETS = 0x0a0d0d0a, 6, 10
+
+
+def prepare():
+    with open(PLUGIN, "wb") as file:
+        subprocess.run([PARLEY, "wireshark-plugin"], stdout=file, stderr=subprocess.DEVNULL, check=True, timeout=60)
+    for version in VERSIONS:
+        captures = os.path.join(folder.name, version)
+        os.mkdir(captures)
+        conf = os.path.join(folder.name, version + ".cnf")
+        with open(conf, "w", encoding="ascii") as file:
+            file.write("openssl_conf = a\n[a]\nssl_conf = b\n[b]\nsystem_default = c\n[c]\n"
+                       f"MaxProtocol = {version}\n")
+        done = subprocess.run([WIRE_CAPTURE, captures], capture_output=True, text=True, timeout=120,
+                              env=dict(os.environ, OPENSSL_CONF=conf))
+        assert done.returncode == 0, (done.stdout, done.stderr)
+
+
+def capture(version, name):
+    return os.path.join(folder.name, version, name + ".pcapng")
+
+
+def without_keys(path):
+    bare = path + ".bare"
+    subprocess.run(["editcap", "--discard-all-secrets", path, bare], check=True, timeout=60, capture_output=True)
+    return bare
+
+
+def shown(path, stream, more=LUA):
+    """What tshark shows of the elements of one TCP connection."""
+    rows = fields(path, f"xmpp && tcp.stream == {stream}", "_ws.col.Info", more=more)
+    return [re.sub(r"\s*(, Alert.*|\[TCP.*)?$", "", row[0]) for row in rows]
+
+
+def blocks(path):
+    """Types and bodies, in the order of the file."""
+    with open(path, "rb") as file:
+        data = file.read()
+    offset, found = 0, []
+    while offset < len(data):
+        kind, length = struct.unpack_from("<II", data, offset)
+        assert length % 4 == 0 and struct.unpack_from("<I", data, offset + length - 4)[0] == length
+        found.append((kind, data[offset + 8:offset + length - 4]))
+        offset += length
+    assert offset == len(data) and found[0][0] == SECTION
+    return found
+
+
+IN_CLEAR = ["STREAM > {b}", "STREAM < {b}", "STARTTLS", "PROCEED"]
+ENCRYPTED = ["STREAM > {b}", "STREAM < {b}", "AUTH", "SUCCESS", "STREAM > {b}", "STREAM < {b}", "IQ(get) PING > {b}",
+             "UNKNOWN PACKET", "STREAM END"]
+
+
+def story(parts, domain):
+    return [part.format(b=domain) for part in parts]
+
+
+@test
+def the_captures_can_be_made():
+    prepare()
+
+
+@test
+def starttls_is_decrypted():
+    for version in VERSIONS:
+        for name in "starttls", "ipv6", "pieces":
+            path = capture(version, name)
+            assert shown(path, 0) == story(IN_CLEAR + ENCRYPTED, "beta.example"), (version, name, shown(path, 0))
+            suites = fields(path, "tls.handshake.type == 2", "tls.handshake.ciphersuite", more=LUA)
+            # The version is the one that was wanted: TLS 1.3 has suites of its own.
+            assert suites and {row[0].startswith("0x13") for row in suites} == {version == "TLSv1.3"}, suites
+
+
+@test
+def direct_tls_is_decrypted():
+    for version in VERSIONS:
+        # As we dial, and as we are dialled, where SNI chose the certificate.
+        assert shown(capture(version, "direct"), 0) == story(ENCRYPTED, "gamma.example"), version
+        # There our capture ends when we close: the peer's own closing tag came later.
+        assert shown(capture(version, "direct-received"), 0) == story(ENCRYPTED[:-1], "gamma.example"), version
+
+
+@test
+def the_other_direction_is_decrypted():
+    for version in VERSIONS:
+        lines = shown(capture(version, "starttls"), 1)
+        assert lines[4:10] == story(ENCRYPTED[:6], "alpha.example"), lines
+        assert lines[10] == "IQ(result) > alpha.example", lines
+
+
+@test
+def dialback_is_shown():
+    for version in VERSIONS:
+        path = capture(version, "dialback")
+        text = "\n".join(tshark(path, *LUA, "-Y", "xmpp && tls", "-V"))
+        assert "db:result" in text and "db:verify" in text, version
+    text = "\n".join(tshark(capture("TLSv1.3", "clear"), *LUA, "-Y", "xmpp && !tls", "-V"))
+    assert "db:result" in text and "db:verify" in text
+
+
+@test
+def without_the_keys_nothing_is_decrypted():
+    for version in VERSIONS:
+        for name, clear in (("starttls", IN_CLEAR), ("direct", [])):
+            path = without_keys(capture(version, name))
+            domain = "beta.example" if name == "starttls" else "gamma.example"
+            assert shown(path, 0) == story(clear, domain), (version, name)
+            assert not tshark(path, *LUA, "-Y", "xmpp && tls"), (version, name)
+            assert SECRETS not in [kind for kind, body in blocks(path)]
+
+
+@test
+def the_plugin_is_needed():
+    assert not tshark(capture("TLSv1.3", "direct"), "-Y", "xmpp")
+    assert not tshark(capture("TLSv1.3", "starttls"), "-Y", "xmpp")
+
+
+@test
+def a_secret_comes_before_what_it_opens():
+    """Whatever this tshark takes: another reader may be stricter."""
+    kinds = blocks(capture("TLSv1.3", "direct"))
+    first = min(number for number, (kind, body) in enumerate(kinds)
+                if kind == SECRETS and b"SERVER_HANDSHAKE_TRAFFIC_SECRET" in body)
+    hello = min(number for number, (kind, body) in enumerate(kinds)
+                if kind == PACKET and b"\x16\x03\x03" in body and b"\x02\x00\x00" in body)
+    assert first < hello, (first, hello)
+    for name in "clear", "mode":
+        assert SECRETS not in [kind for kind, body in blocks(capture("TLSv1.3", name))]
+
+
+@test
+def packets_are_sound():
+    options = "-o", "tcp.check_checksum:TRUE", "-o", "ip.check_checksum:TRUE"
+    for name in "starttls", "ipv6", "direct", "pieces", "clear", "odd":
+        path = capture("TLSv1.3", name)
+        rows = fields(path, "tcp", "tcp.checksum.status", "ip.checksum.status", "frame.packet_flags_direction",
+                      more=(*options, *LUA))
+        assert rows and {row[0] for row in rows} == {"1"}, (name, rows)
+        assert {row[1] for row in rows} == ({""} if name in ("ipv6", "odd") else {"1"}), (name, rows)
+        assert {row[2] for row in rows} == {"0x00000001", "0x00000002"}, rows
+        bad = tshark(path, *options, *LUA, "-Y", "tcp.analysis.flags")
+        assert not bad, (name, bad)
+        times = [float(line) for line in tshark(path, "-T", "fields", "-e", "frame.time_relative")]
+        assert times == sorted(times), (name, times)
+
+
+@test
+def connections_begin_and_end():
+    for name in "starttls", "clear":
+        path = capture("TLSv1.3", name)
+        flags = [row[0] for row in fields(path, "tcp.stream == 0", "tcp.flags", more=LUA)]
+        assert flags[:3] == ["0x0002", "0x0012", "0x0010"], flags
+        assert flags[-1] == "0x0011" and "0x0004" not in flags, flags
+    rows = fields(capture("TLSv1.3", "odd"), "tcp", "tcp.flags", "tcp.len")
+    assert [row[0] for row in rows] == ["0x0002", "0x0012", "0x0010", "0x0011", "0x0014"], rows
+    assert {row[1] for row in rows} == {"0"}, rows
+
+
+main()
