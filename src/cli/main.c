@@ -29,7 +29,7 @@ static void print_help(FILE *out)
 {
 	fputs("usage: parley VERB [ARGUMENTS]\n\n", out);
 	for (unsigned i = 0; i < VERBS; i++)
-		fprintf(out, "  %-16s %s\n", verbs[i].name, verbs[i].summary);
+		fprintf(out, "  %-16s  %s\n", verbs[i].name, verbs[i].summary);
 	fputs("\nparley VERB --help tells more about one of them; parley "
 	      "--version the version.\n", out);
 }
