@@ -528,7 +528,8 @@ bool pl_report_html(struct pl_buffer *out, const struct pl_report *report,
 
 		pl_report_summarise(&report->traces[i], &summary);
 		snprintf(prefix, sizeof prefix, "t%zu-", i + 1);
-		ink_format(&ink, "<div id=\"t%zu\">\n", i + 1);
+		ink_format(&ink, "<div id=\"t%zu\"%s>\n", i + 1,
+			   several ? " class=\"several\"" : "");
 		page_report(&page);
 		ink_text(&ink, "</div>\n");
 	}

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { STEPS = 3000 }; /* shown at most */
+enum { STEPS = 3000, VALUES = 40 }; /* shown at most */
 
 static const char *way_of(const struct pl_report_record *record)
 {
@@ -87,13 +87,52 @@ static void put_raw(struct ink *ink, const struct pl_report_record *record)
 
 /* ----- the details ----- */
 
-/* A text as it is, all else as JSON. */
+static bool is_list_of_texts(const json_t *list)
+{
+	const json_t *value;
+	size_t i;
+
+	if (!json_is_array(list))
+		return false;
+	json_array_foreach(list, i, value)
+		if (!json_is_string(value))
+			return false;
+	return true;
+}
+
+static void put_texts(struct ink *ink, const json_t *list)
+{
+	const json_t *value;
+	size_t i;
+
+	json_array_foreach(list, i, value) {
+		if (i == VALUES) {
+			ink_format(ink, " and %zu more",
+				   json_array_size(list) - VALUES);
+			return;
+		}
+		ink_text(ink, i > 0 ? ", " : "");
+		ink_value(ink, json_string_value(value));
+	}
+	if (i == 0)
+		ink_text(ink, "none");
+}
+
+/* A text as it is, yes and no, texts side by side; all else as JSON. */
 static void put_value(struct ink *ink, const json_t *value)
 {
 	char *text;
 
 	if (json_is_string(value)) {
-		ink_peer(ink, json_string_value(value));
+		ink_value(ink, json_string_value(value));
+		return;
+	}
+	if (json_is_boolean(value)) {
+		ink_text(ink, json_is_true(value) ? "yes" : "no");
+		return;
+	}
+	if (is_list_of_texts(value)) {
+		put_texts(ink, value);
 		return;
 	}
 	text = json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT);
@@ -101,7 +140,7 @@ static void put_value(struct ink *ink, const json_t *value)
 		ink->ok = false;
 		return;
 	}
-	ink_peer(ink, text);
+	ink_value(ink, text);
 	free(text);
 }
 
@@ -112,6 +151,8 @@ static void put_rejected(struct ink *ink, const json_t *rejected)
 
 	ink_text(ink, "<dt>rejected</dt><dd>");
 	json_array_foreach(rejected, i, one) {
+		if (i == VALUES)
+			break;
 		if (i > 0)
 			ink_text(ink, "<br>");
 		if (!json_is_object(one)) {
@@ -119,9 +160,9 @@ static void put_rejected(struct ink *ink, const json_t *rejected)
 			continue;
 		}
 		ink_text(ink, "<code>");
-		ink_peer(ink, pl_report_text(one, "choice"));
+		ink_value(ink, pl_report_text(one, "choice"));
 		ink_text(ink, "</code>: ");
-		ink_peer(ink, pl_report_text(one, "reason"));
+		ink_value(ink, pl_report_text(one, "reason"));
 	}
 	ink_text(ink, json_array_size(rejected) == 0 ? "nothing</dd>\n"
 						     : "</dd>\n");
@@ -142,7 +183,7 @@ static void put_details(struct ink *ink, const struct pl_report_record *record)
 	}
 	if (*record->summary != '\0') {
 		ink_text(ink, "<dt>summary</dt><dd>");
-		ink_peer(ink, record->summary);
+		ink_value(ink, record->summary);
 		ink_text(ink, "</dd>\n");
 	}
 	json_object_foreach(detail, key, value) {
@@ -180,7 +221,7 @@ void page_steps(const struct page *page)
 	for (size_t i = 0; i < page->trace->count && page->ink->ok; i++) {
 		struct step step;
 
-		if (!step_of(&page->trace->records[i], &step))
+		if (!step_of(page->trace, i, &step))
 			hidden++;
 		else if (shown == STEPS)
 			rest++;

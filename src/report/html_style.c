@@ -28,7 +28,7 @@ const char *const page_style[] = {
 	"line-height:1.55}\n"
 	".dim{color:var(--dim)}.small{font-size:.88rem}\n"
 	/* verdict */
-	"article{margin:0 0 3rem}\n"
+	"article{margin:0 0 3rem}.several article{margin-top:2.5rem}\n"
 	".verdict{display:flex;gap:1rem;align-items:flex-start;"
 	"padding:1.1rem 1.25rem;border:1px solid;border-left-width:8px;"
 	"border-radius:12px}\n"
@@ -64,7 +64,9 @@ const char *const page_style[] = {
 	"dd{margin:0;font-weight:500}\n"
 	".pairs{display:grid;grid-template-columns:minmax(7rem,max-content) "
 	"minmax(0,1fr);gap:.3rem 1.1rem;margin:.5rem 0 0}"
-	".pairs dt{padding-top:.12rem}\n"
+	".pairs dt{padding-top:.12rem}"
+	".pairs+h3,.pairs+h4{margin-top:1.2rem;padding-top:1rem;"
+	"border-top:1px solid var(--line)}\n"
 	/* findings */
 	".finding{border:1px solid var(--line);border-left:5px solid "
 	"var(--tone);border-radius:8px;padding:.65rem .9rem;margin-top:.7rem;"

@@ -268,7 +268,7 @@ bool pl_report_matrix_html(struct pl_buffer *out, const char *title,
 
 /* ----- SVG ----- */
 
-enum { CELL_WIDE = 250, CELL_HIGH = 92, GAP = 10, SIDE = 150, TOP = 110,
+enum { CELL_WIDE = 250, CELL_HIGH = 92, GAP = 10, SIDE = 176, TOP = 110,
        SVG_WIDE = SIDE + COLUMNS * (CELL_WIDE + GAP) + GAP };
 
 static const char grid_style[] =

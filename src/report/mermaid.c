@@ -97,7 +97,7 @@ bool pl_report_mermaid(struct pl_buffer *out,
 	for (size_t i = 0; i < trace->count; i++) {
 		struct step step;
 
-		if (step_of(&trace->records[i], &step))
+		if (step_of(trace, i, &step))
 			put_step(&ink, &step);
 	}
 	ink_text(&ink, "    Note over L,R: ");

@@ -452,8 +452,41 @@ static enum step_tone tone_of(const struct pl_report_record *record)
 	return TONE_PLAIN;
 }
 
-bool step_of(const struct pl_report_record *record, struct step *step)
+/*
+ * The callback asks about a key: was it the one that went out? Masks are equal
+ * where keys are (within one trace).
+ */
+static void compare_key(const struct pl_report_trace *trace,
+			const struct pl_report_record *record,
+			struct step *step, struct label *label)
 {
+	const char *key = pl_report_text(record->detail, "key"), *other = "";
+
+	if (!pl_report_is(record, "dialback.verify") || *key == '\0')
+		return;
+	for (size_t i = 0; i < trace->count; i++) {
+		const struct pl_report_record *r = &trace->records[i];
+		const char *sent = pl_report_text(r->detail, "key");
+
+		if (!pl_report_is(r, "dialback.result") || *sent == '\0' ||
+		    strcmp(r->stream, record->stream) == 0)
+			continue;
+		other = r->stream;
+		if (strcmp(sent, key) == 0) {
+			add_value(label, ", the key of ", other, "");
+			return;
+		}
+	}
+	if (*other == '\0')
+		return;
+	add_value(label, ", not the key of ", other, "");
+	step->tone = TONE_WARN;
+}
+
+bool step_of(const struct pl_report_trace *trace, size_t index,
+	     struct step *step)
+{
+	const struct pl_report_record *record = &trace->records[index];
 	struct label label = { .length = 0 };
 	bool told_by_peer = strcmp(record->dir, "in") == 0;
 	teller tell = teller_of(record->event);
@@ -474,6 +507,7 @@ bool step_of(const struct pl_report_record *record, struct step *step)
 		add_summary(&label, record);
 		add_value(&label, " (", record->code, ")");
 	}
+	compare_key(trace, record, step, &label);
 	snprintf(step->label, sizeof step->label, "%s", label.text);
 	return true;
 }

@@ -306,7 +306,7 @@ static void put_steps(struct canvas *c, const struct pl_report_trace *trace)
 	for (size_t i = 0; i < trace->count; i++) {
 		struct step step;
 
-		if (!step_of(&trace->records[i], &step))
+		if (!step_of(trace, i, &step))
 			continue;
 		if (drawn++ < STEPS)
 			put_step(c, &step);
@@ -348,8 +348,8 @@ unsigned ladder_svg(struct ink *ink, const struct pl_report_trace *trace,
 	put_steps(&c, trace);
 	bottom = c.y;
 	put_outcome(&c, summary);
-	ink_format(ink, "<svg class=\"ladder\" viewBox=\"0 0 %u %u\" %s>",
-		   width, c.y, attributes);
+	ink_format(ink, "<svg class=\"ladder\" viewBox=\"0 0 %u %u\" "
+		   "height=\"%u\" %s>", width, c.y, c.y, attributes);
 	ink_format(ink, "<path class=\"life\" d=\"M%u %uV%uM%u %uV%u\"/>\n",
 		   c.left, top, bottom, c.right, top, bottom);
 	ink->ok = ink->ok && c.ink.ok &&

@@ -63,7 +63,8 @@ struct step {
 	char label[512]; /* visible text, not escaped */
 };
 /* False: the record is not drawn (trace.begin, the machines' steps ...). */
-bool step_of(const struct pl_report_record *record, struct step *step);
+bool step_of(const struct pl_report_trace *trace, size_t index,
+	     struct step *step);
 
 /* "ok", "warn", "fail", "plain" */
 const char *tone_name(enum step_tone tone);
@@ -81,7 +82,7 @@ void verdict_of(const struct pl_report_summary *summary,
 
 /* ----- pieces of documents ----- */
 
-/* The ladder as an <svg> so many units wide (below 600: labels above their
+/* The ladder as an <svg> so many units wide (below 600: times above their
  * arrows). attributes: more of the <svg> tag; prefix: of the ids that its steps
  * link to, NULL: no links. Returns its height. (svg.c) */
 unsigned ladder_svg(struct ink *ink, const struct pl_report_trace *trace,
