@@ -132,12 +132,12 @@ static void put_verdict(const struct page *page)
 		   s->incoming ? "the peer dialled us" : "we dialled the peer");
 	if (*s->why != '\0') {
 		ink_text(ink, "<p class=\"why\"><strong>Why:</strong> ");
-		ink_peer(ink, s->why);
+		ink_value(ink, s->why);
 		ink_text(ink, "</p>\n");
 	}
 	if (*s->fix != '\0') {
 		ink_text(ink, "<p class=\"next\"><strong>What to do:</strong> ");
-		ink_peer(ink, s->fix);
+		ink_value(ink, s->fix);
 		ink_text(ink, "</p>\n");
 	}
 	ink_text(ink, "</div></header>\n");

@@ -62,9 +62,9 @@ const char *const page_style[] = {
 	".facts div{min-width:0}"
 	"dt{color:var(--dim);font-size:.82rem}"
 	"dd{margin:0;font-weight:500}\n"
-	".pairs{display:grid;grid-template-columns:minmax(7rem,max-content) "
+	".pairs{display:grid;grid-template-columns:fit-content(11rem) "
 	"minmax(0,1fr);gap:.3rem 1.1rem;margin:.5rem 0 0}"
-	".pairs dt{padding-top:.12rem}"
+	".pairs dt{padding-top:.12rem;overflow-wrap:anywhere}"
 	".pairs+h3,.pairs+h4{margin-top:1.2rem;padding-top:1rem;"
 	"border-top:1px solid var(--line)}\n"
 	/* findings */
@@ -83,7 +83,8 @@ const char *const page_style[] = {
 	"tbody tr:last-child>*{border-bottom:0}\n"
 	".number{text-align:right;font-variant-numeric:tabular-nums;"
 	"white-space:nowrap}\n"
-	".targets th[scope=row]{min-width:9rem}.targets .list{min-width:8.5rem}\n"
+	".targets th[scope=row]{min-width:9rem}.targets td{min-width:5.6rem}"
+	".targets .list{min-width:8.5rem}\n"
 	".lane{width:65%;padding-right:0}.lane span{display:block;height:.9rem;"
 	"min-width:3px;border-radius:3px;background:var(--accent);"
 	"margin-top:.3rem}\n",
@@ -164,8 +165,7 @@ const char *const page_style[] = {
 	"white-space:normal}"
 	".cards [data-name]::before{content:attr(data-name) \": \";"
 	"color:var(--dim);font-weight:400;font-size:.85rem}"
-	".pairs{grid-template-columns:minmax(0,1fr)}.pairs dd{margin-bottom:"
-	".35rem}}\n",
+	".pairs{grid-template-columns:fit-content(6rem) minmax(0,1fr)}}\n",
 	"@media print{"
 	"body{background:#fff;font-size:10.5pt}main{max-width:none;padding:0}"
 	"*{print-color-adjust:exact;-webkit-print-color-adjust:exact}"
@@ -174,6 +174,6 @@ const char *const page_style[] = {
 	"h2,h3{break-after:avoid}"
 	"details::details-content{content-visibility:visible;height:auto}"
 	".frame.broad{display:block}.frame.slim{display:none}"
-	"details.step>summary::before{content:none}}\n",
+	"details.step>summary::before{visibility:hidden}}\n",
 	NULL,
 };

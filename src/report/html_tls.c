@@ -174,7 +174,7 @@ static void put_dane(struct ink *ink, const json_t *dane)
 	int64_t match = detail_number(dane, "match", -1);
 
 	if (!json_is_object(dane)) {
-		ink_text(ink, "<dt>DANE</dt><dd>no TLSA record</dd>\n");
+		ink_text(ink, "<dt>DANE</dt><dd>not used: no TLSA record that counts</dd>\n");
 		return;
 	}
 	ink_text(ink, "<dt>DANE</dt><dd>");

@@ -240,31 +240,32 @@ static void put_step(struct canvas *c, const struct step *step)
 
 /* ----- the frame ----- */
 
-/* A box with a name, at the head of a lifeline. */
+/* A box with a name and a role, at the head of a lifeline. */
 static unsigned put_name(struct canvas *c, const char *name, const char *role,
 			 bool right)
 {
-	unsigned most = c->width / 2 - 12, lines, widest, wide, edge;
+	unsigned most = c->width / 2 - 12, wide, edge;
 	unsigned columns = (unsigned)((most - 20) / column);
-	char visible[800], place[64], line[128];
+	unsigned lines, widest, role_lines, role_widest, high;
+	char visible[800], what[200];
 
 	ink_visible(visible, sizeof visible, *name == '\0' ? "?" : name);
+	ink_visible(what, sizeof what, role);
 	lines = measure(visible, columns, NAME_LINES, &widest);
-	ink_visible(line, columns + 1 < sizeof line ? columns + 1
-		    : sizeof line, role);
-	if (pl_report_cells(line) > widest)
-		widest = pl_report_cells(line);
-	wide = (unsigned)(widest * column) + 20;
+	role_lines = measure(what, columns, NAME_LINES, &role_widest);
+	wide = (unsigned)((role_widest > widest ? role_widest : widest) *
+			  column) + 20;
+	high = (lines + role_lines) * LINE + 12;
 	if (wide > most)
 		wide = most;
 	edge = right ? c->width - 4 - wide : c->wide ? c->left - 20 : 4;
 	ink_format(&c->ink, "<rect class=\"box\" x=\"%u\" y=\"8\" width=\"%u\" "
-		   "height=\"%u\" rx=\"6\"/>", edge, wide,
-		   (lines + 1) * LINE + 12);
-	snprintf(place, sizeof place, "class=\"b\"");
-	put_lines(c, visible, columns, NAME_LINES, edge + 10, 26, place);
-	put_text(c, edge + 10, 26 + lines * LINE, "class=\"dim\"", line);
-	return 8 + (lines + 1) * LINE + 12;
+		   "height=\"%u\" rx=\"6\"/>", edge, wide, high);
+	put_lines(c, visible, columns, NAME_LINES, edge + 10, 26,
+		  "class=\"b\"");
+	put_lines(c, what, columns, NAME_LINES, edge + 10, 26 + lines * LINE,
+		  "class=\"dim\"");
+	return 8 + high;
 }
 
 static void put_outcome(struct canvas *c, const struct pl_report_summary *s)
@@ -321,8 +322,9 @@ static void put_names(struct canvas *c, const struct pl_report_summary *s)
 	char role[96];
 	unsigned left, right;
 
-	snprintf(role, sizeof role, "peer%s%s", *s->addr == '\0' ? "" : " ",
-		 s->addr);
+	/* on a narrow picture an address has no room for more */
+	snprintf(role, sizeof role, "%s%s", c->wide || *s->addr == '\0'
+		 ? "peer " : "", s->addr);
 	left = put_name(c, s->local, s->incoming ? "us, dialled"
 						  : "us, dialling", false);
 	right = put_name(c, s->remote, role, true);
