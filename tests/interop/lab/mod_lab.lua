@@ -1,5 +1,6 @@
 -- Prosody module of the interop laboratory: sends a ping when it is told to on
--- a local port, and logs which mechanism authenticated each stream.
+-- a local port, logs which mechanism authenticated each stream, and sends a
+-- message for a bare host back to whom it came from.
 --
 --     > ping FROM TO SECONDS        < ok | error CONDITION TEXT
 module:set_global();
@@ -46,6 +47,16 @@ local function authenticated(event)
 		event.mechanism, session.secure and "yes" or "no", ok and port or 0);
 end
 
+local function echo(event)
+	local message = event.stanza;
+	if message.attr.type == "error" then return; end
+	local back = st.clone(message);
+	back.attr.from, back.attr.to = message.attr.to, message.attr.from;
+	module:context(message.attr.to):send(back);
+	return true;
+end
+
 function module.add_host(host_module)
 	host_module:hook("s2s-authenticated", authenticated, 10);
+	host_module:hook("message/host", echo, 10);
 end
