@@ -146,6 +146,11 @@ json_t *pl_report_json(const struct pl_report_trace *trace);
 bool pl_report_prom(struct pl_buffer *out, const struct pl_report_trace *trace);
 bool pl_report_lines(struct pl_buffer *out, const struct pl_report *report);
 
+/* JSON lines for sending on (redact.c): domains, hosts, addresses, ids and
+ * fingerprints become stable pseudonyms; texts that others wrote, and stanzas,
+ * are taken out. */
+bool pl_report_redact(struct pl_buffer *out, const struct pl_report *report);
+
 /* pcapng, exported PDUs: one packet per top-level element, decisions as
  * journal blocks, nothing that is masked (pcapng.c). */
 bool pl_report_pcapng(struct pl_buffer *out, const struct pl_report *report);
@@ -188,5 +193,13 @@ bool pl_report_matrix_svg(struct pl_buffer *out, const char *title,
 
 /* Text of a peer in its place. */
 bool pl_report_html_text(struct pl_buffer *out, const char *text);
+
+/* For a terminal: as pl_text_printable(), and where it knows ASCII alone, the
+ * rest as U+NNNN. size at least 8. Returns out. */
+char *pl_report_plain(char *out, size_t size, const char *text, bool unicode);
+/* How many columns such text takes, and how many of its bytes fit into some:
+ * whole characters. */
+unsigned pl_report_cells(const char *text);
+size_t pl_report_fit(const char *text, unsigned cells);
 
 #endif

@@ -45,6 +45,7 @@ int verb_ping(int argc, char **argv);
 int verb_policy(int argc, char **argv);
 int verb_reload(int argc, char **argv);
 int verb_streams(int argc, char **argv);
+int verb_trace(int argc, char **argv);
 int verb_watch(int argc, char **argv);
 int verb_wireshark_plugin(int argc, char **argv);
 

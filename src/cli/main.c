@@ -14,6 +14,8 @@ static const struct cli_verb verbs[] = {
 	  verb_check },
 	{ "explain", "what a code of the log means, and what to do first",
 	  verb_explain },
+	{ "trace", "traces of negotiations: ladders, lists, reports",
+	  verb_trace },
 	{ "ping", "have the running parleyd ping a remote domain", verb_ping },
 	{ "streams", "list the streams of the running parleyd", verb_streams },
 	{ "watch", "follow the negotiations of the running parleyd",

@@ -300,17 +300,35 @@ static bool make(struct pl_buffer *out, const struct pl_report *report,
 		return make_ladders(out, report, &look);
 	case RENDER_JSONL:
 		return pl_report_lines(out, report);
+	case RENDER_HTML:
+		return pl_report_html(out, report, &look);
+	case RENDER_MERMAID:
+		return pl_report_mermaid(out, &report->traces[0]);
+	case RENDER_SVG:
+		return pl_report_svg(out, &report->traces[0]);
+	case RENDER_PROM:
+		return pl_report_prom(out, &report->traces[0]);
 	case RENDER_PCAPNG:
 		return pl_report_pcapng(out, report);
 	case RENDER_JSON:
-	case RENDER_HTML:
-	case RENDER_MERMAID:
-	case RENDER_SVG:
-	case RENDER_PROM:
 	case RENDER_FORMATS:
 		break;
 	}
 	return false;
+}
+
+/* One object for one trace, else an array of them. */
+static json_t *make_json(const struct pl_report *report)
+{
+	json_t *array;
+
+	if (report->count == 1)
+		return pl_report_json(&report->traces[0]);
+	array = json_array();
+	for (size_t i = 0; i < report->count; i++)
+		json_array_append_new(array,
+				      pl_report_json(&report->traces[i]));
+	return array;
 }
 
 static bool shows_one(enum render_format format)
@@ -331,6 +349,8 @@ int render_traces(const struct pl_report *report,
 			report->count);
 		return CLI_USAGE;
 	}
+	if (options->format == RENDER_JSON)
+		return render_json(options, make_json(report));
 	pl_buffer_init(&out, 0);
 	if (make(&out, report, options)) {
 		status = render_write(options, pl_buffer_bytes(&out),
@@ -340,6 +360,27 @@ int render_traces(const struct pl_report *report,
 		status = CLI_INCOMPLETE;
 	}
 	pl_buffer_finish(&out);
+	return status;
+}
+
+/* All but ASCII is escaped: it may end on a terminal. */
+int render_json(const struct render_options *options, json_t *document)
+{
+	char *text = json_dumps(document, JSON_INDENT(2) | JSON_ENSURE_ASCII |
+					  JSON_REAL_PRECISION(12));
+	int status = CLI_INCOMPLETE;
+	struct pl_buffer out;
+
+	json_decref(document);
+	pl_buffer_init(&out, 0);
+	if (text != NULL && pl_buffer_printf(&out, "%s\n", text)) {
+		status = render_write(options, pl_buffer_bytes(&out),
+				      out.length);
+	} else {
+		fprintf(stderr, "parley: no memory for the result\n");
+	}
+	pl_buffer_finish(&out);
+	free(text);
 	return status;
 }
 
@@ -469,7 +510,7 @@ int render_read(struct pl_report *report, char *const *files, int count)
 	status = read_together(&lines, files, count);
 	if (status == CLI_OK &&
 	    !pl_report_read(report, (const char *)pl_buffer_bytes(&lines),
-			    lines.length, "all together", &cut, &error)) {
+			    lines.length, "these files together", &cut, &error)) {
 		fprintf(stderr, "parley: %s\n", error.text);
 		status = CLI_USAGE;
 	}

@@ -101,6 +101,9 @@ int render_traces(const struct pl_report *report,
 int render_write(const struct render_options *options, const void *bytes,
 		 size_t length);
 
+/* Writes one JSON document, and frees it. */
+int render_json(const struct render_options *options, json_t *document);
+
 /* Reads traces from files, "-" for stdin; all of them as one report. CLI_OK, or
  * what was said on stderr. */
 int render_read(struct pl_report *report, char *const *files, int count);

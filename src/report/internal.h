@@ -7,17 +7,7 @@
 
 #include "parley/report.h"
 
-/* ----- text (text.c) ----- */
-
-/* Foreign text made fit to be shown: as pl_text_printable(), and all but ASCII
- * as U+NNNN where the terminal has nothing else. size at least 8. */
-char *pl_report_plain(char *out, size_t size, const char *text, bool unicode);
-
-/* How many columns printable UTF-8 text takes. */
-unsigned pl_report_cells(const char *text);
-
-/* How many of its bytes fit into so many columns, whole characters. */
-size_t pl_report_fit(const char *text, unsigned cells);
+/* ----- text (text.c), beside what report.h has ----- */
 
 /* As pl_report_fit(), but ends at a space where there is one: where a line of
  * running text breaks. At least one character, so that it ends. */
