@@ -52,6 +52,8 @@ static void options_and_names(void **state)
 	int fd = bench_connect(bench), value = 0;
 	socklen_t length = sizeof value;
 	struct pl_conn *conn = bench->sides[0].conn;
+	char local[PL_ENDPOINT_SIZE], expected[PL_ENDPOINT_SIZE];
+	struct sockaddr_in addr;
 
 	getsockopt(conn->fd, IPPROTO_TCP, TCP_NODELAY, &value, &length);
 	assert_true(value);
@@ -61,7 +63,15 @@ static void options_and_names(void **state)
 	assert_true(fcntl(conn->fd, F_GETFD) & FD_CLOEXEC);
 	assert_memory_equal(pl_conn_peer(conn), "127.0.0.1:", 10);
 	assert_string_equal(pl_conn_peer_group(conn), "127.0.0.1");
+	assert_int_equal(getpeername(fd, (void *)&addr, &(socklen_t){
+		sizeof addr }), 0);
+	pl_conn_local(conn, local);
+	snprintf(expected, sizeof expected, "127.0.0.1:%u",
+		 ntohs(addr.sin_port));
+	assert_string_equal(local, expected);
 	pl_conn_abort(conn);
+	pl_conn_local(conn, local); /* it is closed */
+	assert_string_equal(local, "");
 	close(fd);
 }
 

@@ -205,6 +205,59 @@ static void sni_chooses(void **state)
 	free_pair(a, b);
 }
 
+/* ----- secrets ----- */
+
+struct told {
+	unsigned lines;
+	char first[200];
+	bool server_handshake, client_traffic;
+};
+
+static void note_secret(void *owner, const char *line)
+{
+	struct told *told = owner;
+
+	if (told->lines++ == 0)
+		snprintf(told->first, sizeof told->first, "%s", line);
+	if (strncmp(line, "SERVER_HANDSHAKE_TRAFFIC_SECRET ", 32) == 0)
+		told->server_handshake = true;
+	if (strncmp(line, "CLIENT_TRAFFIC_SECRET_0 ", 24) == 0)
+		told->client_traffic = true;
+}
+
+/* Connections share contexts: only those that were asked to tell. */
+static void secrets_are_told_where_asked(void **state)
+{
+	struct choice choice = { .identity = international };
+	struct told of_a = { 0 }, of_b = { 0 };
+	struct pl_tls *a, *b;
+
+	a = initiate(trust, sound, DOMAIN);
+	b = receive(trust, sound);
+	pl_tls_tell_secrets(a, note_secret, &of_a);
+	connect_pair(a, b);
+	assert_true(of_a.server_handshake && of_a.client_traffic);
+	assert_null(strchr(of_a.first, '\n'));
+	free_pair(a, b);
+
+	/* With the same identity, so the same context: nothing is told. */
+	of_a.lines = 0;
+	a = initiate(trust, sound, DOMAIN);
+	b = receive(trust, sound);
+	connect_pair(a, b);
+	assert_int_equal(of_a.lines, 0);
+	free_pair(a, b);
+
+	/* SNI changes the context within the handshake. */
+	a = initiate(trust, sound, U_DOMAIN);
+	b = receive_choosing(&choice);
+	pl_tls_tell_secrets(b, note_secret, &of_b);
+	connect_pair(a, b);
+	assert_true(of_b.server_handshake && of_b.client_traffic);
+	assert_int_equal(of_a.lines, 0);
+	free_pair(a, b);
+}
+
 /* Most peers send none, and an address is none (RFC 6066 3). */
 static void without_sni(void **state)
 {
@@ -1080,6 +1133,7 @@ int main(void)
 		cmocka_unit_test(facts_of_a_pair),
 		cmocka_unit_test(cut_anywhere),
 		cmocka_unit_test(sni_chooses),
+		cmocka_unit_test(secrets_are_told_where_asked),
 		cmocka_unit_test(without_sni),
 		cmocka_unit_test(strange_sni),
 		cmocka_unit_test(alpn_of_peers),
