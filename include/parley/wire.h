@@ -9,6 +9,7 @@
  * A pcapng file of IP packets (LINKTYPE_RAW): the payload is what went over the
  * connection; handshake, numbers and ends of TCP are made up around it. TLS
  * secrets stand in Decryption Secrets Blocks before the packets that they open.
+ * What the peer sends once we closed is not in it: nobody reads that.
  * Whoever has the file reads all of it, dialback keys included: the command
  * that makes one asks for --secrets, and says on stderr what the file holds.
  * Without secrets it would be of no use beside the trace, so there is no such

@@ -15,6 +15,8 @@ static const char usage[] =
 "\n"
 "To try it once: parley wireshark-plugin > parley.lua;\n"
 "                tshark -X lua_script:parley.lua -r FILE -Y xmpp\n"
+"For STARTTLS on a port N of its own: -d tcp.port==N,xmpp; in Wireshark Analyze,\n"
+"Decode As.\n"
 "\n"
 "Exit status: 0; 2 for wrong arguments.\n";
 

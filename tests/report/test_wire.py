@@ -90,6 +90,14 @@ def starttls_is_decrypted():
 
 
 @test
+def other_ports_can_be_named():
+    path = capture("TLSv1.3", "ports")
+    assert not tshark(path, *LUA, "-Y", "xmpp")
+    lines = shown(path, 0, ("-d", "tcp.port==6002,xmpp"))
+    assert lines == story(IN_CLEAR + ENCRYPTED, "beta.example"), lines
+
+
+@test
 def direct_tls_is_decrypted():
     for version in VERSIONS:
         # As we dial, and as we are dialled, where SNI chose the certificate.

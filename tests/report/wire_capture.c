@@ -96,6 +96,11 @@ static void over_ipv6(void **state)
 		  "[2001:db8::2]:5269");
 }
 
+static void other_ports(void **state)
+{
+	negotiate("ports", 1, "valid", "192.0.2.1:6001", "192.0.2.2:6002");
+}
+
 /* The flight with the ServerHello comes in many pieces. */
 static void in_small_pieces(void **state)
 {
@@ -318,7 +323,8 @@ int main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, world_begin, world_end)
 		TEST(starttls), TEST(over_ipv6), TEST(direct_tls),
-		TEST(in_small_pieces), TEST(dialback), TEST(in_clear),
+		TEST(other_ports), TEST(in_small_pieces),
+		TEST(dialback), TEST(in_clear),
 #undef TEST
 		cmocka_unit_test(only_the_owner_reads_it),
 		cmocka_unit_test(an_old_file_stays_without_force),
