@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Traces as captures: what tshark makes of them.
 
-usage: test_pcapng.py EXPORT_PCAPNG SAMPLES; prints TAP.
+usage: test_pcapng.py PARLEY SAMPLES; prints TAP.
 """
 import base64
 import json
@@ -13,7 +13,7 @@ import sys
 
 from capture import fields, folder, main, test, tshark
 
-EXPORT, SAMPLES = sys.argv[1:3]
+PARLEY, SAMPLES = sys.argv[1:3]
 
 NS = "xmlns='jabber:server' xmlns:db='jabber:server:dialback' xmlns:stream='http://etherx.jabber.org/streams'"
 TLS = "xmlns='urn:ietf:params:xml:ns:xmpp-tls'"
@@ -90,8 +90,9 @@ def export(text, name="trace"):
     path = os.path.join(folder.name, name)
     with open(path + ".jsonl", "w", encoding="utf-8") as file:
         file.write(text)
-    with open(path + ".pcapng", "wb") as file:
-        subprocess.run([EXPORT, path + ".jsonl"], stdout=file, check=True, timeout=60)
+    done = subprocess.run([PARLEY, "trace", "export", "--force", "-o", path + ".pcapng", path + ".jsonl"],
+                          capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0 and done.stdout == "", done
     return path + ".pcapng"
 
 
