@@ -64,6 +64,13 @@ void pl_buffer_wipe(struct pl_buffer *buffer);
 char *pl_text_printable(char *out, size_t out_size, const char *text,
 			size_t length);
 
+/* Decodes one UTF-8 character of at most `length` bytes (one at least); its
+ * length, or 0 where it is broken (overlong forms and surrogates are). */
+size_t pl_text_decode(const char *text, size_t length, unsigned *code);
+/* Controls, characters that show as nothing or as a space, that change the
+ * direction, private ones and non-characters. */
+bool pl_text_hidden(unsigned code);
+
 /* strdup and strndup that give up on no memory (start-up paths only). */
 char *pl_strdup(const char *text);
 void *pl_calloc(size_t count, size_t size);

@@ -80,11 +80,13 @@ struct pl_tracer_events {
 	uint64_t (*monotonic_us)(void *owner);
 	struct timeval (*wall)(void *owner);
 	void (*random)(void *owner, void *out, size_t length);
-	/* Does this negotiation get a file? NULL: every one does. */
+	/* Does this negotiation get a file? NULL: every one does. Those that
+	 * never told both names get none. */
 	bool (*wanted)(void *owner, const char *local, const char *remote);
 	/* Every line as it becomes final, '\n' included; may be NULL. */
 	void (*on_line)(void *owner, const char *line, size_t length);
-	/* A trace ended; path: its file, or NULL. May be NULL. */
+	/* A trace ended; path: its file, or NULL. May be NULL. Nothing may be
+	 * recorded or ended from within these calls. */
 	void (*on_end)(void *owner, const char *id, const char *path);
 };
 
@@ -107,8 +109,9 @@ uint64_t pl_tracer_dropped(const struct pl_tracer *tracer); /* records, ever */
 
 /* One that is kept in memory. Texts live until the next call of the tracer. */
 struct pl_trace_kept {
-	const char *id, *local, *remote;
+	const char *id, *local, *remote; /* names NULL: never known */
 	bool incoming, failed;
+	const char *result;    /* as in trace.end */
 	enum pl_method method;
 	enum pl_code code;
 	int row;
@@ -127,6 +130,12 @@ void pl_tracer_recent(struct pl_tracer *tracer, const char *remote,
 		      bool (*show)(void *owner,
 				   const struct pl_trace_kept *kept),
 		      void *owner);
+
+/* Puts another file beside the file of a trace that just ended (path of
+ * on_end), with the same name but for its suffix, ".pcapng": mode 0600, counted
+ * in directory_bytes and deleted in turn like a trace. */
+bool pl_tracer_beside(struct pl_tracer *tracer, const char *path,
+		      const char *suffix, const void *bytes, size_t length);
 
 /* ----- one negotiation and its connections ----- */
 
@@ -158,10 +167,12 @@ void pl_trace_rename(struct pl_traced *connection, enum pl_trace_role role,
 		     const char *local, const char *remote);
 /* An incoming connection told its names: if a negotiation of ours from local
  * to remote is under way, everything of it moves there, tied to that trace's
- * first connection. Returns whether it did. */
+ * first connection. Under way: its outcome is not told, or less than 5 s ago.
+ * Returns whether it did. */
 bool pl_trace_tie(struct pl_traced *connection, const char *local,
 		  const char *remote);
-/* The outcome of an attempt; the trace ends with the last one it was told. */
+/* The outcome of an attempt; the trace ends with the last one it was told, of
+ * its own direction where there is one. */
 void pl_trace_outcome(struct pl_traced *connection,
 		      const struct pl_outcome *outcome);
 
@@ -183,6 +194,7 @@ void pl_trace_record(struct pl_traced *connection, enum pl_trace_dir dir,
 		     enum pl_stage stage, const char *verb);
 void pl_trace_level(struct pl_traced *connection, enum pl_log_level level);
 void pl_trace_code(struct pl_traced *connection, enum pl_code code);
+/* For this record and those behind it. */
 void pl_trace_encrypted(struct pl_traced *connection, bool encrypted);
 void pl_trace_summary(struct pl_traced *connection, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
@@ -195,6 +207,7 @@ void pl_trace_text(struct pl_traced *connection, const char *key,
 void pl_trace_number(struct pl_traced *connection, const char *key,
 		     int64_t value);
 void pl_trace_bool(struct pl_traced *connection, const char *key, bool value);
+void pl_trace_null(struct pl_traced *connection, const char *key);
 void pl_trace_object(struct pl_traced *connection, const char *key);
 void pl_trace_array(struct pl_traced *connection, const char *key);
 void pl_trace_close(struct pl_traced *connection);

@@ -4,10 +4,9 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Decodes one UTF-8 character of at most `length` bytes; its length, or 0 where
- * it is broken (overlong forms and surrogates are). */
-static size_t decode(const unsigned char *s, size_t length, unsigned *code)
+size_t pl_text_decode(const char *text, size_t length, unsigned *code)
 {
+	const unsigned char *s = (const unsigned char *)text;
 	static const unsigned least[] = { 0, 0, 0x80, 0x800, 0x10000 };
 	size_t n = s[0] < 0x80 ? 1
 		 : s[0] >= 0xf0 && s[0] <= 0xf4 ? 4
@@ -28,10 +27,9 @@ static size_t decode(const unsigned char *s, size_t length, unsigned *code)
 	return n;
 }
 
-/* Controls, characters that show as nothing or as a space, that change the
- * direction, private ones and non-characters. In ascending order. */
-static bool hidden(unsigned c)
+bool pl_text_hidden(unsigned c)
 {
+	/* in ascending order */
 	static const struct { unsigned first, last; } ranges[] = {
 		{ 0x00, 0x1f }, { 0x7f, 0xa0 }, { 0xad, 0xad },
 		{ 0x34f, 0x34f }, { 0x61c, 0x61c }, { 0x115f, 0x1160 },
@@ -61,11 +59,11 @@ char *pl_text_printable(char *out, size_t out_size, const char *text,
 	for (size_t i = 0; i < length;) {
 		char piece[16];
 		unsigned code = 0;
-		size_t n = decode(s + i, length - i, &code), wide;
+		size_t n = pl_text_decode(text + i, length - i, &code), wide;
 
 		if (n == 0)
 			snprintf(piece, sizeof piece, "\\x%02x", s[i]);
-		else if (hidden(code))
+		else if (pl_text_hidden(code))
 			snprintf(piece, sizeof piece,
 				 code < 0x100 ? "\\x%02x" : "U+%04X", code);
 		else

@@ -1,0 +1,266 @@
+/* The tracer: settings, rings, the tick. */
+#include "internal.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+static const char *const raw_names[] = {
+	[PL_RAW_NONE] = "none",
+	[PL_RAW_NEGOTIATION] = "negotiation",
+	[PL_RAW_ALL] = "all",
+};
+
+enum { FILE_LEAST = 64 * 1024, RING_MOST = 4096 };
+
+bool pl_trace_raw_parse(const char *text, enum pl_trace_raw *out)
+{
+	for (unsigned i = 0; i < sizeof raw_names / sizeof *raw_names; i++) {
+		if (strcmp(raw_names[i], text) != 0)
+			continue;
+		*out = (enum pl_trace_raw)i;
+		return true;
+	}
+	return false;
+}
+
+const char *pl_trace_raw_name(enum pl_trace_raw raw)
+{
+	return raw_names[raw];
+}
+
+/* ----- rings ----- */
+
+void ring_put(struct ring *ring, struct pl_trace *trace)
+{
+	struct pl_trace **slot;
+
+	if (ring->size == 0)
+		return;
+	slot = &ring->slots[ring->next];
+	ring->next = (ring->next + 1) % ring->size;
+	trace->rings++;
+	if (ring->count == ring->size)
+		trace_unring(*slot);
+	else
+		ring->count++;
+	*slot = trace;
+}
+
+/* The number-th, 0 the newest. */
+static struct pl_trace *ring_at(const struct ring *ring, unsigned number)
+{
+	return ring->slots[(ring->next + ring->size - 1 - number) %
+			   ring->size];
+}
+
+/* Keeps the newest. */
+static void ring_resize(struct ring *ring, unsigned size)
+{
+	struct ring old = *ring;
+
+	if (size > RING_MOST)
+		size = RING_MOST;
+	if (size == old.size)
+		return;
+	*ring = (struct ring){ .size = size };
+	if (size > 0)
+		ring->slots = pl_calloc(size, sizeof *ring->slots);
+	for (unsigned i = old.count; i-- > 0;) {
+		struct pl_trace *trace = ring_at(&old, i);
+
+		ring_put(ring, trace);
+		trace_unring(trace);
+	}
+	free(old.slots);
+}
+
+static void show_ring(struct pl_tracer *tracer, const struct ring *ring,
+		      const char *remote,
+		      bool (*show)(void *owner, const struct pl_trace_kept *kept),
+		      void *owner)
+{
+	for (unsigned i = 0; i < ring->count; i++) {
+		struct pl_trace *trace = ring_at(ring, i);
+		struct pl_trace_kept kept;
+
+		if (remote != NULL && (trace->remote == NULL ||
+				       strcmp(trace->remote, remote) != 0))
+			continue;
+		pl_buffer_consume(&tracer->shown, tracer->shown.length);
+		lines_all(trace, &tracer->shown);
+		kept = (struct pl_trace_kept){
+			.id = trace->id,
+			.local = trace->local,
+			.remote = trace->remote,
+			.incoming = trace->incoming,
+			.failed = trace_result(trace) == RESULT_FAILED,
+			.result = trace_result_name(trace_result(trace)),
+			.method = trace->method,
+			.code = trace->code,
+			.row = trace->told ? trace->told_row : trace->row,
+			.when = trace->end_wall,
+			.ms = trace->ms,
+			.lines = (const char *)pl_buffer_bytes(&tracer->shown),
+			.length = tracer->shown.length,
+			.number = trace->number,
+		};
+		if (!show(owner, &kept))
+			return;
+	}
+}
+
+void pl_tracer_failures(struct pl_tracer *tracer, const char *remote,
+			bool (*show)(void *owner,
+				     const struct pl_trace_kept *kept),
+			void *owner)
+{
+	if (tracer != NULL)
+		show_ring(tracer, &tracer->failures, remote, show, owner);
+}
+
+void pl_tracer_recent(struct pl_tracer *tracer, const char *remote,
+		      bool (*show)(void *owner,
+				   const struct pl_trace_kept *kept),
+		      void *owner)
+{
+	if (tracer != NULL)
+		show_ring(tracer, &tracer->recent, remote, show, owner);
+}
+
+/* ----- settings ----- */
+
+bool pl_tracer_change(struct pl_tracer *tracer,
+		      const struct pl_tracer_settings *settings,
+		      struct pl_error *error)
+{
+	struct folder *folder = NULL;
+
+	if (settings->directory != NULL && *settings->directory != '\0') {
+		folder = folder_open(settings->directory,
+				     settings->directory_bytes, error);
+		if (folder == NULL)
+			return false;
+	}
+	folder_unref(tracer->folder);
+	tracer->folder = folder;
+	tracer->raw = settings->raw;
+	tracer->file_bytes = settings->file_bytes > FILE_LEAST
+			     ? settings->file_bytes : FILE_LEAST;
+	ring_resize(&tracer->failures, settings->failures);
+	ring_resize(&tracer->recent, settings->recent);
+	return true;
+}
+
+struct pl_tracer *pl_tracer_new(const struct pl_tracer_settings *settings,
+				const struct pl_tracer_events *events,
+				void *owner, struct pl_error *error)
+{
+	struct pl_tracer *tracer = pl_calloc(1, sizeof *tracer);
+
+	tracer->events = *events;
+	tracer->owner = owner;
+	TAILQ_INIT(&tracer->live);
+	for (unsigned i = 0; i < BUCKETS; i++)
+		LIST_INIT(&tracer->buckets[i]);
+	events->random(owner, tracer->key, sizeof tracer->key);
+	pl_buffer_init(&tracer->shown, 0);
+	tracer->line.capacity = HEAD_BYTES + BODY_BYTES;
+	tracer->line.data = pl_calloc(1, tracer->line.capacity);
+	if (!builder_init(&tracer->builder) || !builder_init(&tracer->own)) {
+		pl_error_set(error, "no memory for traces");
+		pl_tracer_free(tracer);
+		return NULL;
+	}
+	if (!pl_tracer_change(tracer, settings, error)) {
+		pl_tracer_free(tracer);
+		return NULL;
+	}
+	return tracer;
+}
+
+/* Those who hold a trace still may; it knows nobody any more. */
+static void end_all(struct pl_tracer *tracer)
+{
+	struct pl_trace *trace;
+
+	while ((trace = TAILQ_FIRST(&tracer->live)) != NULL)
+		trace_end(trace);
+}
+
+void pl_tracer_free(struct pl_tracer *tracer)
+{
+	if (tracer == NULL)
+		return;
+	end_all(tracer);
+	ring_resize(&tracer->failures, 0);
+	ring_resize(&tracer->recent, 0);
+	builder_finish(&tracer->builder);
+	builder_finish(&tracer->own);
+	free(tracer->line.data);
+	pl_buffer_finish(&tracer->shown);
+	folder_unref(tracer->folder);
+	pl_wipe(tracer->key, sizeof tracer->key);
+	free(tracer);
+}
+
+bool pl_tracer_active(const struct pl_tracer *tracer)
+{
+	return tracer != NULL &&
+	       (tracer->folder != NULL || tracer->events.on_line != NULL ||
+		tracer->failures.size > 0 || tracer->recent.size > 0);
+}
+
+uint64_t pl_tracer_dropped(const struct pl_tracer *tracer)
+{
+	return tracer != NULL ? tracer->dropped : 0;
+}
+
+/* ----- the tick ----- */
+
+/* Does anybody want to know how it goes on after the outcome? */
+static bool wanted_longer(const struct pl_trace *trace)
+{
+	return trace->to_file || trace->to_line || trace->raw == PL_RAW_ALL;
+}
+
+void pl_tracer_tick(struct pl_tracer *tracer)
+{
+	struct pl_trace *trace, *next;
+	uint64_t now;
+
+	if (tracer == NULL)
+		return;
+	now = tracer_now(tracer);
+	for (trace = TAILQ_FIRST(&tracer->live); trace != NULL; trace = next) {
+		next = TAILQ_NEXT(trace, entry);
+		if (trace->to_file)
+			tracer->dropped += file_flush(&trace->file);
+		if (trace->told_us == 0 || now < trace->told_us + SETTLED_US)
+			continue;
+		if (wanted_longer(trace))
+			trace_settle(trace);
+		else
+			trace_end(trace);
+	}
+}
+
+bool pl_tracer_beside(struct pl_tracer *tracer, const char *path,
+		      const char *suffix, const void *bytes, size_t length)
+{
+	const struct folder *folder = tracer != NULL ? tracer->folder : NULL;
+	size_t front = folder != NULL ? strlen(folder->path) : 0;
+	const char *dot = strrchr(path, '.');
+	char *name;
+	bool good;
+
+	/* after a change of the directory it is not ours to write to */
+	if (folder == NULL || strncmp(folder->path, path, front) != 0 ||
+	    path[front] != '/' || strchr(path + front + 1, '/') != NULL ||
+	    dot == NULL || dot < path + front ||
+	    asprintf(&name, "%.*s%s", (int)(dot - path - front - 1),
+		     path + front + 1, suffix) < 0)
+		return false;
+	good = folder_write(tracer->folder, name, bytes, length);
+	free(name);
+	return good;
+}
