@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { TARGETS = 64, VALUES = 16 }; /* shown at most */
+enum { RECORDS = 64, TARGETS = 64, VALUES = 16 }; /* shown at most */
 
 enum state { SECURE, INSECURE, BOGUS };
 
@@ -144,7 +144,7 @@ static void put_failed(struct ink *ink, const struct pl_report_record *record)
 
 void page_dns(const struct page *page)
 {
-	bool asked = false;
+	unsigned asked = 0;
 
 	page_section(page, "dns", "DNS");
 	for (size_t i = 0; i < page->trace->count; i++) {
@@ -152,7 +152,8 @@ void page_dns(const struct page *page)
 
 		if (strncmp(r->event, "dns.", 4) != 0)
 			continue;
-		asked = true;
+		if (asked++ >= RECORDS)
+			continue;
 		if (strcmp(r->event, "dns.query") == 0)
 			put_query(page->ink, r);
 		else if (strcmp(r->event, "dns.answer") == 0)
@@ -160,7 +161,10 @@ void page_dns(const struct page *page)
 		else if (strcmp(r->event, "dns.failed") == 0)
 			put_failed(page->ink, r);
 	}
-	if (!asked)
+	if (asked > RECORDS)
+		ink_format(page->ink, "<p>%u more records are in the trace.</p>"
+			   "\n", asked - RECORDS);
+	if (asked == 0)
 		ink_text(page->ink, "<p>Nothing was looked up.</p>\n");
 	page_section_end(page);
 }

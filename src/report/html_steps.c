@@ -221,12 +221,14 @@ void page_steps(const struct page *page)
 	for (size_t i = 0; i < page->trace->count && page->ink->ok; i++) {
 		struct step step;
 
-		if (!step_of(page->trace, i, &step))
+		if (!step_is_drawn(&page->trace->records[i])) {
 			hidden++;
-		else if (shown == STEPS)
+		} else if (shown == STEPS) {
 			rest++;
-		else if (++shown > 0)
+		} else if (step_of(page->trace, i, &step)) {
 			put_step(page, &step);
+			shown++;
+		}
 	}
 	if (rest > 0)
 		ink_format(page->ink, "<p>%zu more steps are in the trace.</p>"

@@ -6,7 +6,10 @@
 #include <string.h>
 #include <time.h>
 
-enum { NAMES = 100 }; /* shown of one certificate */
+enum {
+	NAMES = 100,   /* shown of one certificate */
+	CHANNELS = 32, /* shown of one trace */
+};
 
 /* ----- names, by their type ----- */
 
@@ -272,16 +275,23 @@ static void put_certificate(const struct page *page,
 
 void page_certificates(const struct page *page)
 {
-	bool shown = false;
+	unsigned shown = 0, rest = 0;
 
 	page_section(page, "certificates", "TLS and certificates of the peer");
 	for (size_t i = 0; i < page->trace->count; i++) {
-		if (strcmp(page->trace->records[i].event, "tls.done") != 0)
+		if (!pl_report_is(&page->trace->records[i], "tls.done"))
 			continue;
+		if (shown == CHANNELS) {
+			rest++;
+			continue;
+		}
 		put_certificate(page, &page->trace->records[i]);
-		shown = true;
+		shown++;
 	}
-	if (!shown)
+	if (rest > 0)
+		ink_format(page->ink, "<p>%u more handshakes are in the trace."
+			   "</p>\n", rest);
+	if (shown == 0)
 		ink_text(page->ink, "<p>No TLS handshake was completed.</p>\n");
 	page_section_end(page);
 }

@@ -13,6 +13,8 @@
 #include <string.h>
 #include <strings.h>
 
+enum { STEPS = 400 }; /* drawn at most; Mermaid has a limit of its own */
+
 static bool is_plain(unsigned code)
 {
 	if (code >= 0x80)
@@ -80,6 +82,25 @@ static void put_step(struct ink *ink, const struct step *step)
 	ink_text(ink, "\n");
 }
 
+static void put_steps(struct ink *ink, const struct pl_report_trace *trace)
+{
+	size_t drawn = 0, rest = 0;
+
+	for (size_t i = 0; i < trace->count; i++) {
+		struct step step;
+
+		if (drawn == STEPS) {
+			rest += step_is_drawn(&trace->records[i]);
+		} else if (step_of(trace, i, &step)) {
+			put_step(ink, &step);
+			drawn++;
+		}
+	}
+	if (rest > 0)
+		ink_format(ink, "    Note over L,R: %zu more steps are not "
+			   "drawn\n", rest);
+}
+
 bool pl_report_mermaid(struct pl_buffer *out,
 		       const struct pl_report_trace *trace)
 {
@@ -94,12 +115,7 @@ bool pl_report_mermaid(struct pl_buffer *out,
 	ink_text(&ink, "\n    participant R as ");
 	mermaid_peer(&ink, s.remote);
 	ink_text(&ink, "\n");
-	for (size_t i = 0; i < trace->count; i++) {
-		struct step step;
-
-		if (step_of(trace, i, &step))
-			put_step(&ink, &step);
-	}
+	put_steps(&ink, trace);
 	ink_text(&ink, "    Note over L,R: ");
 	mermaid_text(&ink, tone_sign(verdict.tone));
 	ink_format(&ink, " %s. ", verdict.title);

@@ -39,6 +39,8 @@ struct label {
 
 /* A value of a peer has this many bytes of a label at most. */
 enum { VALUE = 120 };
+/* Among so many records the key of a callback is looked for. */
+enum { KEYS = 4096 };
 
 static void add(struct label *label, const char *text)
 {
@@ -452,6 +454,13 @@ static enum step_tone tone_of(const struct pl_report_record *record)
 	return TONE_PLAIN;
 }
 
+bool step_is_drawn(const struct pl_report_record *record)
+{
+	return !pl_report_is(record, "policy.step") &&
+	       !pl_report_is(record, "trace.begin") &&
+	       !pl_report_is(record, "trace.end");
+}
+
 /*
  * The callback asks about a key: was it the one that went out? Masks are equal
  * where keys are (within one trace).
@@ -464,7 +473,7 @@ static void compare_key(const struct pl_report_trace *trace,
 
 	if (!pl_report_is(record, "dialback.verify") || *key == '\0')
 		return;
-	for (size_t i = 0; i < trace->count; i++) {
+	for (size_t i = 0; i < trace->count && i < KEYS; i++) {
 		const struct pl_report_record *r = &trace->records[i];
 		const char *sent = pl_report_text(r->detail, "key");
 
@@ -491,9 +500,7 @@ bool step_of(const struct pl_report_trace *trace, size_t index,
 	bool told_by_peer = strcmp(record->dir, "in") == 0;
 	teller tell = teller_of(record->event);
 
-	if (strcmp(record->event, "policy.step") == 0 ||
-	    strcmp(record->event, "trace.begin") == 0 ||
-	    strcmp(record->event, "trace.end") == 0)
+	if (!step_is_drawn(record))
 		return false;
 	memset(step, 0, sizeof *step);
 	step->record = record;

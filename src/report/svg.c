@@ -307,12 +307,12 @@ static void put_steps(struct canvas *c, const struct pl_report_trace *trace)
 	for (size_t i = 0; i < trace->count; i++) {
 		struct step step;
 
-		if (!step_of(trace, i, &step))
-			continue;
-		if (drawn++ < STEPS)
+		if (drawn == STEPS) {
+			rest += step_is_drawn(&trace->records[i]);
+		} else if (step_of(trace, i, &step)) {
 			put_step(c, &step);
-		else
-			rest++;
+			drawn++;
+		}
 	}
 	put_rest(c, rest);
 }

@@ -62,7 +62,9 @@ struct step {
 	bool outgoing, encrypted;
 	char label[512]; /* visible text, not escaped */
 };
-/* False: the record is not drawn (trace.begin, the machines' steps ...). */
+/* Is it drawn at all (not trace.begin, the machines' steps ...)? */
+bool step_is_drawn(const struct pl_report_record *record);
+/* False where it is not. Costs more than to ask. */
 bool step_of(const struct pl_report_trace *trace, size_t index,
 	     struct step *step);
 

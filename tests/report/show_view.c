@@ -66,6 +66,40 @@ static size_t fill_cells(const struct pl_report *report,
 	return 18;
 }
 
+/* Every view of every trace, one after the other. */
+static bool put_all(struct pl_buffer *out, const struct pl_report *report)
+{
+	bool good = true;
+
+	for (size_t i = 0; i < report->count && good; i++)
+		good = pl_report_svg(out, &report->traces[i]) &&
+		       pl_report_mermaid(out, &report->traces[i]) &&
+		       put_json(out, &report->traces[i]) &&
+		       pl_report_prom(out, &report->traces[i]);
+	return good;
+}
+
+/* A view in a buffer that is too small says so; it is never cut silently. */
+static bool put_small(const struct pl_report *report, size_t whole)
+{
+	struct pl_report_look look = { .width = 80 };
+	bool lied = false;
+
+	for (size_t limit = 1; limit < whole && !lied;
+	     limit += 1 + limit / 3) {
+		struct pl_buffer small;
+
+		pl_buffer_init(&small, limit);
+		lied = pl_report_html(&small, report, &look);
+		pl_buffer_finish(&small);
+		pl_buffer_init(&small, limit);
+		lied = lied || (pl_report_svg(&small, &report->traces[0]) &&
+				small.length < 12);
+		pl_buffer_finish(&small);
+	}
+	return !lied;
+}
+
 static bool show(struct pl_buffer *out, const struct pl_report *report,
 		 const char *view)
 {
@@ -75,6 +109,11 @@ static bool show(struct pl_buffer *out, const struct pl_report *report,
 
 	if (strcmp(view, "html") == 0)
 		return pl_report_html(out, report, &look);
+	if (strcmp(view, "small") == 0)
+		return pl_report_html(out, report, &look) &&
+		       put_small(report, out->length);
+	if (strcmp(view, "all") == 0)
+		return put_all(out, report);
 	if (strcmp(view, "matrix-html") == 0)
 		return pl_report_matrix_html(out, "The matrix of <b.example>",
 					     cells, fill_cells(report, cells),

@@ -11,6 +11,7 @@ import functools
 import html.parser
 import json
 import pathlib
+import random
 import re
 import subprocess
 import sys
@@ -347,6 +348,112 @@ def goldens(update=False):
             assert was == now, f"{path.name} (test_views.py --update, once you looked at it):\n{diff[:2000]}"
 
 
+TEXTS = ["", "\u202e", "</script><!--<script>", "]]>", "a\x00b", "\U000e0041", "\x1b[2J", "\u0301" * 50, "\U0001f600" * 20,
+         "\u05d0\u05d1 1 2", "x" * 5000, "-", "<" * 300, "&#0;", "%n%s", "'\"`", "[key#", "[key#1234]", "\r\n\t",
+         "9999-99-99T99:99:99Z", "valid", "end", "<a b='", "<a></b></b></b>", "\ufdd0\uffff", "<!DOCTYPE a [", "\u3000"]
+
+
+def any_value(chance, depth=0):
+    """A JSON value that nobody expects where it stands."""
+    kind = chance.randrange(9 if depth < 4 else 6)
+    if kind < 3:
+        return chance.choice(TEXTS)
+    if kind < 6:
+        return chance.choice([None, True, False, 0, -1, 1 << 62, -(1 << 62), 5269, 1e300, -0.0])
+    if kind < 8:
+        return [any_value(chance, depth + 1) for _ in range(chance.randrange(5))]
+    return {chance.choice(["host", "code", "choice", "<", "\u202e", ""]): any_value(chance, depth + 1)
+            for _ in range(chance.randrange(4))}
+
+
+def change(chance, value):
+    """The value with something changed somewhere within."""
+    if isinstance(value, dict) and value and chance.random() < 0.8:
+        key = chance.choice(list(value))
+        if chance.random() < 0.15:
+            return {k: v for k, v in value.items() if k != key}
+        return {**value, key: change(chance, value[key])}
+    if isinstance(value, list) and value and chance.random() < 0.6:
+        at = chance.randrange(len(value))
+        return value[:at] + [change(chance, value[at])] * chance.choice([1, 1, 1, 40]) + value[at + 1:]
+    return any_value(chance)
+
+
+def changed_record(chance, record, others):
+    record = dict(record)
+    for _ in range(chance.randrange(4)):
+        what = chance.randrange(10)
+        if what < 5:
+            detail = change(chance, record["detail"])
+            record["detail"] = detail if isinstance(detail, dict) else {}
+        elif what == 5:
+            record["summary"] = chance.choice(TEXTS).replace("\x00", "")
+        elif what == 6:
+            record["raw"] = chance.choice(TEXTS).replace("\x00", "")
+            record.update(chance.choice([{}, {"raw_enc": "b64"}, {"trunc": 5}]))
+        elif what == 7:
+            other = chance.choice(others)
+            record.update(event=other["event"], stage=other["stage"], dir=other["dir"], enc=other["enc"])
+        elif what == 8:
+            record["mono_us"] = chance.choice([0, 1, record["mono_us"], 1 << 61, 999999])
+        else:
+            record["hop"] = chance.choice(["?>?", "\u202e>" + "b" * 900, "a;b>c'd", "a.test>b.test"])
+    return record
+
+
+def without_nul(value):
+    """The reader takes no NUL in a text; that is its own test."""
+    if isinstance(value, str):
+        return value.replace("\x00", "")
+    if isinstance(value, list):
+        return [without_nul(one) for one in value]
+    if isinstance(value, dict):
+        return {without_nul(key): without_nul(one) for key, one in value.items()}
+    return value
+
+
+def mutations(seed=1, count=30):
+    """Traces that somebody tampered with: documents stay sound, whatever is in them."""
+    chance = random.Random(seed)
+    whole = [records(path) for path in sorted(samples.glob("*.jsonl"))]
+    every = [record for trace in whole for record in trace]
+    with tempfile.NamedTemporaryFile("w", suffix=".jsonl", encoding="utf-8") as file:
+        for number in range(count):
+            trace = [changed_record(chance, record, every) for record in chance.choice(whole)
+                     if chance.random() < 0.95]
+            for record in trace:
+                record["trace"] = f"{number + 1:012x}"
+                file.write(json.dumps(without_nul(record), ensure_ascii=chance.random() < 0.5) + "\n")
+        file.flush()
+        check_page(view("html", file.name))
+        check_page(view("matrix-html", file.name))
+        check_svg(view("matrix-svg", file.name))
+        view("all", file.name)
+
+
+def long_traces():
+    """Thousands of records: what is not drawn is counted, and the time does not run away."""
+    lines = (samples / "tls-dialback.jsonl").read_text("utf-8").splitlines()
+    middle = [json.loads(line) for line in lines[1:-1]]
+    with tempfile.NamedTemporaryFile("w", suffix=".jsonl", encoding="utf-8") as file:
+        file.write(lines[0] + "\n")
+        for number in range(5000):
+            record = dict(middle[number % len(middle)], seq=number + 2, mono_us=number * 1000)
+            file.write(json.dumps(record, ensure_ascii=False) + "\n")
+        file.write(json.dumps(dict(json.loads(lines[-1]), seq=5002, mono_us=5000000)) + "\n")
+        file.flush()
+        text = " ".join(check_page(view("html", file.name)).text)
+        for words in ("4600 more steps are not drawn", "2000 more steps are in the trace", "more handshakes"):
+            assert words in text, words
+        check_svg(view("svg", file.name))
+        assert view("mermaid", file.name).count("\n") < 410
+
+
+def small_buffers():
+    """A document that does not fit is refused, not cut."""
+    view("small", samples / "tls-dialback.jsonl")
+
+
 def refused():
     """What is no trace makes no report."""
     with tempfile.NamedTemporaryFile(suffix=".jsonl") as file:
@@ -363,7 +470,7 @@ def main():
         goldens(update=True)
         return 0
     tests = [html_reports, html_opens_again, html_order, html_certificates, html_hostile, several, svgs, mermaids,
-             metrics, outcome_objects, goldens, refused]
+             metrics, outcome_objects, goldens, mutations, long_traces, small_buffers, refused]
     print(f"1..{len(tests)}")
     failed = 0
     for number, test in enumerate(tests, 1):
