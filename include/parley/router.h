@@ -136,12 +136,16 @@ enum pl_delivery {
 	PL_DELIVERY_FULL, /* it does not read: resource-constraint */
 };
 
+struct pl_sender;
+struct pl_brake;
+
 /* Who serves local domains. */
 struct pl_local {
 	/* A stanza for a local domain (normal form): bytes as written by
-	 * pl_xml_write_stanza(). */
+	 * pl_xml_write_stanza(). Whoever sent it can be held; NULL: nobody. */
 	enum pl_delivery (*deliver)(void *owner, const char *domain,
-				    const void *bytes, size_t length);
+				    const void *bytes, size_t length,
+				    struct pl_sender *sender);
 	/* Shows the services that belong to a host, for disco#items; false as
 	 * soon as show() says so. NULL: there are none. */
 	bool (*items)(void *owner, const char *host,
@@ -152,16 +156,26 @@ struct pl_local {
 void pl_router_set_local(struct pl_router *router,
 			 const struct pl_local *local, void *owner);
 
-/* Counts what waits of one service's stanzas while routes are negotiated. */
-struct pl_sender;
-/* When more waits than a sender may have, pl_sender_full() is true; room() tells
- * when it is not any more. */
+/*
+ * Back-pressure. A sender is whatever is read here and sends stanzas: when
+ * pl_sender_full() is true its owner stops reading, until room() says that it
+ * may go on. That is so while too much of what it sent waits for negotiations,
+ * and while a brake holds it.
+ */
 struct pl_sender *pl_sender_new(struct pl_router *router,
 				void (*room)(void *owner), void *owner);
 bool pl_sender_full(const struct pl_sender *sender);
-size_t pl_sender_waiting(const struct pl_sender *sender);
+size_t pl_sender_waiting(const struct pl_sender *sender); /* bytes */
 /* Its owner is gone; what waits goes on waiting. NULL is fine. */
 void pl_sender_free(struct pl_sender *sender);
+
+/* A receiver's brake, on while half of its room is taken: whoever sends to it
+ * is held until it has drained (release), for a second at most; then it has to
+ * drain before it can hold again. */
+struct pl_brake *pl_brake_new(struct pl_loop *loop);
+void pl_brake_hold(struct pl_brake *brake, struct pl_sender *sender);
+void pl_brake_release(struct pl_brake *brake); /* NULL is fine */
+void pl_brake_free(struct pl_brake *brake);    /* releases; NULL is fine */
 
 /*
  * Sends a stanza of a local service; nothing happens unless from_domain is

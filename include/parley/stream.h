@@ -155,6 +155,8 @@ struct pl_stream_events {
 	void (*on_stanza)(void *owner, struct pl_stream *stream,
 			  struct pl_pair *pair,
 			  const struct pl_xml_node *stanza);
+	/* All that was sent is with the kernel; may be NULL. */
+	void (*on_drained)(void *owner, struct pl_stream *stream);
 	/* Receiving: have this key verified by the authoritative server of
 	 * pair->remote, and answer by pl_stream_verified(), later. */
 	void (*on_verify)(void *owner, struct pl_stream *stream,
@@ -199,6 +201,10 @@ struct pl_pair *pl_stream_pair(struct pl_stream *stream, const char *local,
 /* Sends a stanza (already written for jabber:server) on an open initiating
  * pair. False: the pair is not open, or output is over its limit. */
 bool pl_stream_send(struct pl_pair *pair, const void *stanza, size_t length);
+size_t pl_stream_pending(const struct pl_stream *stream); /* bytes unsent */
+/* Back-pressure: nothing more is read from the peer until resumed. */
+void pl_stream_pause(struct pl_stream *stream);
+void pl_stream_resume(struct pl_stream *stream);
 /* Verify only, after on_ready: asks for a key. */
 bool pl_stream_ask_verify(struct pl_stream *stream, const char *from,
 			  const char *to, const char *id, const char *key);

@@ -126,7 +126,8 @@ bool section_attach(struct component *component)
 /* ----- what comes for them ----- */
 
 static enum pl_delivery deliver(void *owner, const char *domain,
-				const void *bytes, size_t length)
+				const void *bytes, size_t length,
+				struct pl_sender *sender)
 {
 	struct pl_components *components = owner;
 	struct section *section = section_of(components, domain);
@@ -135,7 +136,7 @@ static enum pl_delivery deliver(void *owner, const char *domain,
 		return PL_DELIVERY_NONE;
 	if (section->attached == NULL)
 		return PL_DELIVERY_AWAY;
-	return component_write(section->attached, bytes, length)
+	return component_write(section->attached, bytes, length, sender)
 		       ? PL_DELIVERY_TAKEN : PL_DELIVERY_FULL;
 }
 

@@ -36,6 +36,7 @@ struct component {
 	struct pl_xml_parser *parser;     /* owned */
 	struct pl_timer *timer;           /* owned; until the handshake */
 	struct pl_sender *sender;         /* owned */
+	struct pl_brake *brake;           /* owned */
 	struct section *section;          /* borrowed; NULL before the header
 	                                   * and once detached */
 	char *addr;                       /* owned */
@@ -72,7 +73,7 @@ void component_end(struct component *component, const char *condition,
 void component_drop(struct component *component);
 /* False: its output is full. */
 bool component_write(struct component *component, const void *bytes,
-		     size_t length);
+		     size_t length, struct pl_sender *sender);
 
 /* handshake.c */
 /* Hexadecimal SHA-1 of id and secret (XEP-0114 3). */

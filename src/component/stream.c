@@ -50,6 +50,7 @@ static void free_component(struct component *component)
 	pl_xml_free(component->parser);
 	pl_timer_free(component->timer);
 	pl_sender_free(component->sender);
+	pl_brake_free(component->brake);
 	free(component->addr);
 	free(component->name);
 	free(component);
@@ -328,17 +329,28 @@ static void on_end(void *owner, enum pl_conn_end end, const char *text)
 	component_drop(component);
 }
 
+static void on_drained(void *owner)
+{
+	struct component *component = owner;
+
+	pl_brake_release(component->brake);
+}
+
 static const struct pl_conn_events conn_events = {
 	.on_data = on_data,
 	.on_end = on_end,
+	.on_drained = on_drained,
 };
 
 bool component_write(struct component *component, const void *bytes,
-		     size_t length)
+		     size_t length, struct pl_sender *sender)
 {
 	size_t limit = component->components->world->limits.output_bytes;
+	size_t pending = pl_conn_pending(component->conn) + length;
 
-	if (pl_conn_pending(component->conn) + length > limit ||
+	if (pending > limit / 2)
+		pl_brake_hold(component->brake, sender);
+	if (pending > limit ||
 	    !pl_conn_write(component->conn, bytes, length))
 		return false;
 	component->sent++;
@@ -385,6 +397,7 @@ struct component *component_new(struct pl_components *components,
 	name_it(component);
 	component->sender = pl_sender_new(components->router, on_room,
 					  component);
+	component->brake = pl_brake_new(world->loop);
 	component->timer = pl_timer_new(world->loop, on_timer, component);
 	pl_timer_set(component->timer, HANDSHAKE_MS);
 	/* Room for an error behind what component_write() lets wait. */

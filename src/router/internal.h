@@ -5,7 +5,8 @@
  * outgoing.c  one attempt to reach a domain: look-up, targets, retries
  * route.c     ordered pairs with what waits for them
  * stanza.c    stanzas: read, delivered, sent back
- * waiting.c   stanzas that wait, and senders that count them
+ * waiting.c   stanzas that wait, and those that go back
+ * sender.c    back-pressure: who sends, and what holds it up
  * verify.c    keys of incoming db:result, verified with their authority
  * host.c      what our hosts answer
  * ping.c      pings of ours
@@ -33,6 +34,7 @@ enum {
 	BUCKETS = 1024,          /* of the table of routes; a power of two */
 	SCRATCH_BYTES = 65536,   /* kept for the next stanza */
 	SENDER_QUEUES = 4,       /* full pair queues that one sender may have */
+	BRAKE_MS = 1000,         /* that one receiver may hold its senders */
 };
 
 struct route;
@@ -45,6 +47,8 @@ struct link {
 	struct pl_stream *stream;      /* owned; frees itself */
 	struct outgoing *outgoing;     /* borrowed; NULL once it let go */
 	struct authority *authority;   /* borrowed; verify only */
+	struct pl_sender *sender;      /* owned; NULL: it has sent nothing */
+	struct pl_brake *brake;        /* owned; NULL: never was full */
 	TAILQ_ENTRY(link) entry;       /* in pl_router.links, oldest first */
 };
 
@@ -181,12 +185,17 @@ void verify_free_all(struct pl_router *router);
 
 /* stanza.c */
 /* A stanza that came in on an open pair. */
-void stanza_take(struct pl_router *router, const struct pl_xml_node *node);
+void stanza_take(struct pl_router *router, const struct pl_xml_node *node,
+		 struct pl_sender *sender);
 /* Sends what was made here from one of our domains; never comes back. */
 void stanza_post(struct pl_router *router, const char *from, const char *to,
 		 const struct pl_buffer *stanza);
 bool stanza_may_bounce(const struct pl_stanza *stanza);
 void bounce_send(struct pl_router *router, const struct bounce *bounce);
+
+/* sender.c */
+void sender_more(struct pl_sender *sender, size_t bytes); /* wait */
+void sender_less(struct pl_sender *sender, size_t bytes);
 
 /* waiting.c */
 /* stanza NULL: bytes alone, never sent back. NULL: no memory. */

@@ -13,6 +13,7 @@ struct route {
 	struct outgoing *outgoing;   /* owned; NULL: no attempt under way */
 	struct waiting_list waiting; /* owned; in the order they came */
 	size_t waiting_bytes;
+	struct pl_brake *brake;      /* owned; NULL: never half full */
 	uint64_t attempted_ms;       /* when the last attempt began */
 	uint64_t used_ms;
 	enum pl_code failed;         /* of the last attempt; none if it went */
@@ -37,6 +38,16 @@ static struct waiting *next_waiting(struct route *route)
 	return waiting;
 }
 
+static void hold(struct pl_router *router, struct pl_brake **brake,
+		 struct pl_sender *sender)
+{
+	if (sender == NULL)
+		return;
+	if (*brake == NULL)
+		*brake = pl_brake_new(router->world->loop);
+	pl_brake_hold(*brake, sender);
+}
+
 /* False: no room, or no memory. */
 static bool wait_here(struct route *route, const void *bytes, size_t length,
 		      const struct pl_stanza *stanza, struct pl_sender *sender)
@@ -51,6 +62,8 @@ static bool wait_here(struct route *route, const void *bytes, size_t length,
 		return false;
 	STAILQ_INSERT_TAIL(&route->waiting, waiting, entry);
 	route->waiting_bytes += waiting->cost;
+	if (route->waiting_bytes > limit / 2)
+		hold(route->router, &route->brake, sender);
 	return true;
 }
 
@@ -60,6 +73,19 @@ static void bounce_all(struct route *route, enum pl_stanza_condition condition)
 
 	while ((waiting = next_waiting(route)) != NULL)
 		waiting_bounce(route->router, waiting, condition);
+	pl_brake_release(route->brake);
+}
+
+/* Sends on the open pair; false where the peer does not read. */
+static bool send_now(struct pl_pair *pair, const void *bytes, size_t length,
+		     struct pl_sender *sender)
+{
+	struct link *link = pl_stream_data(pair->stream);
+	size_t limit = link->router->world->limits.output_bytes;
+
+	if (pl_stream_pending(pair->stream) + length > limit / 2)
+		hold(link->router, &link->brake, sender);
+	return pl_stream_send(pair, bytes, length);
 }
 
 /* ----- the table ----- */
@@ -96,6 +122,7 @@ static void free_route(struct route *route)
 	LIST_REMOVE(route, in_bucket);
 	router->routes_count--;
 	outgoing_free(route->outgoing);
+	pl_brake_free(route->brake);
 	while ((waiting = next_waiting(route)) != NULL)
 		waiting_free(waiting);
 	free(route->local);
@@ -252,6 +279,7 @@ static void opened(struct route *route, struct pl_pair *pair)
 		else
 			waiting_bounce(route->router, waiting,
 				       PL_SC_RESOURCE_CONSTRAINT);
+	pl_brake_release(route->brake);
 	negotiation_ended(route->router, route->local, route->remote,
 			  PL_CODE_NONE);
 }
@@ -337,7 +365,7 @@ static enum pl_stanza_condition take(struct route *route, const void *bytes,
 
 	route->used_ms = now;
 	if (route->pair != NULL && route->pair->state.phase == PL_PAIR_OPEN)
-		return pl_stream_send(route->pair, bytes, length)
+		return send_now(route->pair, bytes, length, sender)
 			       ? PL_SC_NONE : PL_SC_RESOURCE_CONSTRAINT;
 	if (route->pair != NULL || (route->outgoing != NULL && !route->over))
 		return wait_here(route, bytes, length, stanza, sender)

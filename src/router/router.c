@@ -127,14 +127,32 @@ static void on_pair_gone(void *owner, struct pl_stream *stream,
 		route_pair_gone(pair);
 }
 
+static void on_room(void *owner)
+{
+	struct link *link = owner;
+
+	pl_stream_resume(link->stream);
+}
+
 static void on_stanza(void *owner, struct pl_stream *stream,
 		      struct pl_pair *pair, const struct pl_xml_node *stanza)
 {
 	struct link *link = owner;
 
-	(void)stream;
 	(void)pair;
-	stanza_take(link->router, stanza);
+	if (link->sender == NULL)
+		link->sender = pl_sender_new(link->router, on_room, link);
+	stanza_take(link->router, stanza, link->sender);
+	if (pl_sender_full(link->sender))
+		pl_stream_pause(stream);
+}
+
+static void on_drained(void *owner, struct pl_stream *stream)
+{
+	struct link *link = owner;
+
+	(void)stream;
+	pl_brake_release(link->brake);
 }
 
 static void on_verify(void *owner, struct pl_stream *stream,
@@ -185,6 +203,8 @@ static void on_ended(void *owner, struct pl_stream *stream, enum pl_code code,
 		verify_stream_ended(link->authority, code, next, words);
 	else if (link->outgoing != NULL)
 		outgoing_stream_gone(link->outgoing);
+	pl_sender_free(link->sender);
+	pl_brake_free(link->brake);
 	free(link);
 	if (router->draining && router->links_count == 0)
 		pl_loop_defer(router->world->loop, tell_drained, router);
@@ -195,6 +215,7 @@ static const struct pl_stream_events stream_events = {
 	.on_outcome = on_outcome,
 	.on_pair_gone = on_pair_gone,
 	.on_stanza = on_stanza,
+	.on_drained = on_drained,
 	.on_verify = on_verify,
 	.on_verify_answer = on_verify_answer,
 	.may_connect = may_connect,

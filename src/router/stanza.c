@@ -125,19 +125,21 @@ static void refuse(struct pl_router *router, const struct pl_stanza *stanza,
 /* ----- to whom ----- */
 
 static enum pl_delivery deliver(struct pl_router *router, const char *domain,
-				const void *bytes, size_t length)
+				const void *bytes, size_t length,
+				struct pl_sender *sender)
 {
 	if (router->local == NULL)
 		return PL_DELIVERY_NONE;
 	return router->local->deliver(router->local_owner, domain, bytes,
-				      length);
+				      length, sender);
 }
 
 static void deliver_stanza(struct pl_router *router,
-			   const struct pl_stanza *stanza)
+			   const struct pl_stanza *stanza,
+			   struct pl_sender *sender)
 {
 	switch (deliver(router, stanza->to_domain, stanza->bytes,
-			stanza->length)) {
+			stanza->length, sender)) {
 	case PL_DELIVERY_TAKEN:
 		break;
 	case PL_DELIVERY_NONE:
@@ -158,7 +160,8 @@ void stanza_post(struct pl_router *router, const char *from, const char *to,
 	struct pl_world *world = router->world;
 
 	if (world->host(world->site, to, NULL))
-		deliver(router, to, pl_buffer_bytes(stanza), stanza->length);
+		deliver(router, to, pl_buffer_bytes(stanza), stanza->length,
+			NULL);
 	else
 		route_send(router, from, to, stanza, false);
 }
@@ -171,13 +174,14 @@ static void keep_scratch(struct pl_router *router)
 		pl_buffer_trim(&router->scratch);
 }
 
-void stanza_take(struct pl_router *router, const struct pl_xml_node *node)
+void stanza_take(struct pl_router *router, const struct pl_xml_node *node,
+		 struct pl_sender *sender)
 {
 	struct pl_stanza stanza;
 
 	switch (pl_stanza_read(&stanza, node, &router->scratch)) {
 	case PL_STANZA_GOOD:
-		deliver_stanza(router, &stanza);
+		deliver_stanza(router, &stanza, sender);
 		break;
 	case PL_STANZA_NO_TO:
 	case PL_STANZA_BAD_TO:
@@ -211,7 +215,7 @@ void pl_router_send(struct pl_router *router, const struct pl_stanza *stanza,
 	if (!world->host(world->site, stanza->from_domain, NULL))
 		return;
 	if (world->host(world->site, stanza->to_domain, NULL)) {
-		deliver_stanza(router, stanza);
+		deliver_stanza(router, stanza, sender);
 		return;
 	}
 	condition = route_take(router, stanza, sender);

@@ -1,75 +1,8 @@
-/* Stanzas that wait for their route, and the senders that count them. */
+/* Stanzas that wait for their route, and those that go back. */
 #include "internal.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-/* ----- senders ----- */
-
-struct pl_sender {
-	struct pl_router *router;   /* borrowed; not used once the owner left */
-	size_t waiting;             /* bytes of memory */
-	bool was_full, left;
-	void (*room)(void *owner);
-	void *owner;
-};
-
-static size_t bound(const struct pl_sender *sender)
-{
-	return SENDER_QUEUES * sender->router->world->limits.queue_bytes;
-}
-
-struct pl_sender *pl_sender_new(struct pl_router *router,
-				void (*room)(void *owner), void *owner)
-{
-	struct pl_sender *sender = pl_calloc(1, sizeof *sender);
-
-	sender->router = router;
-	sender->room = room;
-	sender->owner = owner;
-	return sender;
-}
-
-bool pl_sender_full(const struct pl_sender *sender)
-{
-	return sender->was_full;
-}
-
-size_t pl_sender_waiting(const struct pl_sender *sender)
-{
-	return sender->waiting;
-}
-
-void pl_sender_free(struct pl_sender *sender)
-{
-	if (sender == NULL)
-		return;
-	sender->left = true;
-	if (sender->waiting == 0)
-		free(sender);
-}
-
-static void more(struct pl_sender *sender, size_t bytes)
-{
-	sender->waiting += bytes;
-	if (!sender->left && sender->waiting > bound(sender))
-		sender->was_full = true;
-}
-
-/* Half of it has to go before there is room again: no flutter. */
-static void less(struct pl_sender *sender, size_t bytes)
-{
-	sender->waiting -= bytes;
-	if (sender->left) {
-		if (sender->waiting == 0)
-			free(sender);
-		return;
-	}
-	if (!sender->was_full || sender->waiting > bound(sender) / 2)
-		return;
-	sender->was_full = false;
-	sender->room(sender->owner);
-}
 
 /* ----- stanzas ----- */
 
@@ -115,14 +48,14 @@ struct waiting *waiting_new(const void *bytes, size_t length,
 			waiting->id = add(&at, stanza->id);
 	}
 	if (sender != NULL)
-		more(sender, size);
+		sender_more(sender, size);
 	return waiting;
 }
 
 void waiting_free(struct waiting *waiting)
 {
 	if (waiting->sender != NULL)
-		less(waiting->sender, waiting->cost);
+		sender_less(waiting->sender, waiting->cost);
 	free(waiting);
 }
 

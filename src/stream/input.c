@@ -347,7 +347,16 @@ static void on_end(void *owner, enum pl_conn_end end, const char *text)
 		tell_tls_end(stream, end == PL_CONN_RESET);
 }
 
+static void on_drained(void *owner)
+{
+	struct pl_stream *stream = owner;
+
+	if (!stream->ended && stream->events->on_drained != NULL)
+		stream->events->on_drained(stream->owner, stream);
+}
+
 const struct pl_conn_events stream_conn_events = {
 	.on_data = on_data,
 	.on_end = on_end,
+	.on_drained = on_drained,
 };

@@ -343,6 +343,24 @@ static void flush_at_turn_end(void *owner)
 	stream_flush(stream);
 }
 
+size_t pl_stream_pending(const struct pl_stream *stream)
+{
+	return stream->conn != NULL
+		? pl_conn_pending(stream->conn) + stream->out.length : 0;
+}
+
+void pl_stream_pause(struct pl_stream *stream)
+{
+	if (stream->conn != NULL)
+		pl_conn_pause(stream->conn);
+}
+
+void pl_stream_resume(struct pl_stream *stream)
+{
+	if (stream->conn != NULL)
+		pl_conn_resume(stream->conn);
+}
+
 bool pl_stream_send(struct pl_pair *pair, const void *stanza, size_t length)
 {
 	struct pl_stream *stream = pair->stream;
@@ -350,7 +368,7 @@ bool pl_stream_send(struct pl_pair *pair, const void *stanza, size_t length)
 	if (stream->ended || pair->state.role != PL_INITIATING ||
 	    pair->state.phase != PL_PAIR_OPEN)
 		return false;
-	if (pl_conn_pending(stream->conn) + stream->out.length + length >
+	if (pl_stream_pending(stream) + length >
 	    stream->world->limits.output_bytes)
 		return false;
 	if (!pl_buffer_append(&stream->out, stanza, length))

@@ -438,6 +438,9 @@ static void test_queue_is_bounded(void **state)
 	for (int i = 0; i < 100; i++)
 		peer_say(&peers[0], "<message from='%s' to='%s' id='m%d'>"
 			 "<body>%01000d</body></message>", echo, beta, i, 0);
+	/* half of the queue holds the component, but for a second only */
+	script_run(script, 900);
+	assert_int_equal(count(&peers[0], "<resource-constraint"), 0);
 	script_run(script, 1000);
 	full = count(&peers[0], "<resource-constraint");
 	assert_in_range(full, 78, 85);
@@ -515,6 +518,29 @@ static void test_bad_targets_from_far(void **state)
 
 /* ----- who does not read ----- */
 
+/* Who is slow, but reads, loses nothing: its senders wait. */
+static void test_slow_link(void **state)
+{
+	enum { MESSAGES = 2000 };
+	struct script_link slow = { .latency_ms = 20, .window = 8192 };
+	char text[100];
+
+	(void)state;
+	script_link(script, "192.0.2.2:5269", &slow);
+	begin_there();
+	attach();
+	a.world.limits.output_bytes = a.world.limits.queue_bytes = 200000;
+	for (int i = 0; i < MESSAGES; i++)
+		peer_say(&peers[0], "<message from='a@%s' to='b@%s' id='m%d'>"
+			 "<body>%0250d</body></message>", echo, svc, i, 0);
+	script_run(script, 20000);
+	for (int i = 0; i < MESSAGES; i++) {
+		snprintf(text, sizeof text, " id='m%d'>", i);
+		assert_true(peer_expect(&peers[1], text));
+	}
+	assert_int_equal(count(&peers[0], "<"), 0);
+}
+
 static void test_slow_component(void **state)
 {
 	unsigned bounced;
@@ -533,8 +559,8 @@ static void test_slow_component(void **state)
 			 svc, other, i);
 		script_run(script, 2);
 	}
-	script_run(script, 10000);
-	/* all of the other's came */
+	/* all of the other's came: a second is the most that it cost them */
+	script_run(script, 1100);
 	assert_int_equal(count(&peers[2], "<message"), 1000);
 	bounced = count(&peers[1], "<resource-constraint");
 	assert_in_range(bounced, 500, 950);
@@ -604,7 +630,7 @@ int main(void)
 		T(away), T(disco), T(contacts), T(no_such_domain),
 		T(not_reached), T(no_agreement), T(invalid_key), T(each_once),
 		T(queue_is_bounded), T(sender_is_bounded), T(bad_targets),
-		T(bad_targets_from_far), T(slow_component),
+		T(bad_targets_from_far), T(slow_link), T(slow_component),
 		T(component_leaves), T(draining),
 	};
 
