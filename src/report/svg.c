@@ -364,9 +364,11 @@ unsigned ladder_svg(struct ink *ink, const struct pl_report_trace *trace,
 
 bool pl_report_svg(struct pl_buffer *out, const struct pl_report_trace *trace)
 {
-	struct ink ink = { out, true };
+	struct pl_buffer body;
+	struct ink ink = { out, true }, inner = { &body, true };
 	struct pl_report_summary summary;
 	struct verdict verdict;
+	unsigned height;
 
 	pl_report_summarise(trace, &summary);
 	verdict_of(&summary, &verdict);
@@ -374,10 +376,6 @@ bool pl_report_svg(struct pl_buffer *out, const struct pl_report_trace *trace)
 	ink_text(&ink, "<svg xmlns=\"http://www.w3.org/2000/svg\" "
 		       "width=\"960\" role=\"img\" "
 		       "aria-labelledby=\"title what\" viewBox=\"0 0 960 ");
-	struct pl_buffer body;
-	struct ink inner = { &body, true };
-	unsigned height;
-
 	pl_buffer_init(&body, out->limit);
 	height = ladder_svg(&inner, trace, &summary, 940,
 			    "x=\"10\" y=\"6\" width=\"940\"", NULL);
