@@ -28,15 +28,6 @@ static bool open_answer(struct pl_buffer *out, const struct pl_stanza *stanza,
 	       pl_buffer_text(out, ">");
 }
 
-static bool refuse(struct pl_buffer *out, const struct pl_stanza *stanza)
-{
-	return open_answer(out, stanza, "error") &&
-	       pl_buffer_printf(out, "<error type='cancel'>"
-				"<service-unavailable xmlns='"
-				PL_NS_STANZA_ERROR "'/></error></%s>",
-				stanza->name);
-}
-
 /* ----- disco (XEP-0030) ----- */
 
 /* Contact addresses (XEP-0157 3): a form, one field for each kind. */
@@ -137,21 +128,19 @@ static bool write_payload(struct pl_router *router, struct pl_buffer *out,
 	return false;
 }
 
-static bool answer_iq(struct pl_router *router, struct pl_buffer *out,
-		      const struct pl_stanza *iq, const char *type)
+/* False: nothing that the host knows. */
+static bool write_result(struct pl_router *router, struct pl_buffer *out,
+			 const struct pl_stanza *iq)
 {
-	if (strcmp(type, "get") == 0 && to_bare_host(iq) &&
-	    open_answer(out, iq, "result") && write_payload(router, out, iq))
-		return pl_buffer_text(out, "</iq>");
-	pl_buffer_consume(out, out->length);
-	return refuse(out, iq);
+	return strcmp(iq->name, "iq") == 0 && iq->type != NULL &&
+	       strcmp(iq->type, "get") == 0 && to_bare_host(iq) &&
+	       open_answer(out, iq, "result") &&
+	       write_payload(router, out, iq) && pl_buffer_text(out, "</iq>");
 }
 
 void host_take(struct pl_router *router, const struct pl_stanza *stanza)
 {
-	const char *type = stanza->type != NULL ? stanza->type : "";
 	struct pl_buffer answer;
-	bool made = false;
 
 	if (!stanza_may_bounce(stanza)) {
 		if (strcmp(stanza->name, "iq") == 0 && stanza->id != NULL)
@@ -159,13 +148,13 @@ void host_take(struct pl_router *router, const struct pl_stanza *stanza)
 				  stanza->from_domain, stanza->id);
 		return;
 	}
+	if (strcmp(stanza->name, "presence") == 0)
+		return;
 	pl_buffer_init(&answer, 0);
-	if (strcmp(stanza->name, "iq") == 0)
-		made = answer_iq(router, &answer, stanza, type);
-	else if (strcmp(stanza->name, "message") == 0)
-		made = refuse(&answer, stanza);
-	if (made)
+	if (write_result(router, &answer, stanza))
 		stanza_post(router, stanza->to_domain, stanza->from_domain,
 			    &answer);
+	else
+		pl_router_refuse(router, stanza, PL_SC_SERVICE_UNAVAILABLE);
 	pl_buffer_finish(&answer);
 }

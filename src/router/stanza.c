@@ -102,6 +102,7 @@ void bounce_send(struct pl_router *router, const struct bounce *bounce)
 	    !pl_addr_jid_domain(bounce->from, strlen(bounce->from), to, NULL))
 		return;
 	pl_buffer_init(&out, 0);
+	pl_counts_bounce(router->world->counts, bounce->condition);
 	if (write_bounce(&out, bounce))
 		stanza_post(router, from, to, &out);
 	pl_buffer_finish(&out);

@@ -73,6 +73,7 @@ void service_header(struct services *services, struct peer *peer,
 	assert_true(peer_expect(peer, "xmlns='jabber:component:accept' "
 				"xmlns:stream='http://etherx.jabber.org/"
 				"streams' id='"));
+	peer_expect_not(peer, ">", 500); /* until the tag is whole */
 	peer_value(peer, id, 64);
 }
 

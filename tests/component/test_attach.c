@@ -275,6 +275,73 @@ static void test_limit_behind_it(void **state)
 	assert_true(peer_expect_within(&peers[0], "<policy-violation", 5000));
 }
 
+/* However it is cut, the same comes of it. */
+static void test_byte_by_byte(void **state)
+{
+	struct script_link link = { .latency_ms = 1, .chunk = 1 };
+
+	(void)state;
+	script_link(script, services.endpoint, &link);
+	service_attach(&services, &peers[0], echo, "component-secret");
+	peer_say(&peers[0], "<message from='%s' to='x@%s' id='1'><body>a&lt;"
+		 "</body></message><presence from='%s' to='%s'/>", echo, echo,
+		 echo, echo);
+	assert_true(peer_expect(&peers[0], "<message from='echo.alpha.example' "
+		"to='x@echo.alpha.example' id='1'><body>a&lt;</body></message>"
+		"<presence from='echo.alpha.example' "
+		"to='echo.alpha.example'/>"));
+	peer_say(&peers[0], "</stream:stream>");
+	assert_true(peer_expect(&peers[0], "</stream:stream>"));
+}
+
+static unsigned below(uint64_t *seed, unsigned n)
+{
+	*seed ^= *seed << 13;
+	*seed ^= *seed >> 7;
+	*seed ^= *seed << 17;
+	return (unsigned)(*seed >> 33) % n;
+}
+
+/* Damaged bytes, before and behind the handshake: each such connection goes on
+ * or ends, and nobody else notices. */
+static void test_noise(void **state)
+{
+	static const char good[] = COMPONENT " to='echo.alpha.example'>"
+		"<handshake>00</handshake><message from='echo.alpha.example' "
+		"to='alpha.example'><body xml:lang='en'>b</body></message>";
+	static const char stanza[] = "<iq type='get' from='a@wild.rooms.alpha."
+		"example/r' to='b@alpha.example' id='1'><x xmlns='urn:x' "
+		"y='z'>&amp;</x></iq>";
+	uint64_t seed = 0x9e3779b97f4a7c15u;
+
+	(void)state;
+	service_attach(&services, &peers[0], echo, "component-secret");
+	for (int i = 0; i < 400; i++) {
+		bool inside = i % 2 != 0;
+		char text[sizeof good];
+		size_t length;
+
+		strcpy(text, inside ? stanza : good);
+		length = strlen(text);
+		for (unsigned n = 1 + below(&seed, 4); n > 0; n--)
+			text[below(&seed, (unsigned)length)] =
+				(char)(1 + below(&seed, 255));
+		if (inside)
+			service_attach(&services, &peers[1], wild,
+				       "other-secret");
+		else
+			peer_connect_to(&peers[1], "127.0.0.1",
+					services.endpoint);
+		peer_say(&peers[1], "%s", text);
+		script_run(script, 5);
+		peer_free(&peers[1]);
+	}
+	assert_true(lasts(&peers[0]));
+	peer_say(&peers[0], "<message from='%s' to='%s' id='ok'/>", echo, echo);
+	assert_true(peer_expect(&peers[0], "id='ok'"));
+	assert_int_equal(logged(&a, "component-attached", NULL), 201);
+}
+
 /* A flood of silent connections costs the silent ones. */
 static void test_flood(void **state)
 {
@@ -490,7 +557,8 @@ int main(void)
 		T(known_digests), T(good), T(header_of_answer), T(upper_case_and_white_space),
 		T(bad_digests), T(wrong_secret), T(nothing_leaks), T(late),
 		T(before_the_handshake), T(hostile_headers),
-		T(limit_before_the_handshake), T(limit_behind_it), T(flood),
+		T(limit_before_the_handshake), T(limit_behind_it),
+		T(byte_by_byte), T(noise), T(flood),
 		T(replace), T(no_replacing_by_strangers), T(refuse),
 		T(wildcard), T(wildcard_spares_sections), T(foreign_from),
 		T(no_stanzas), T(orderly_end), T(shutdown), T(other_sections),
