@@ -72,6 +72,7 @@ struct pl_conf_partner {
 	bool plaintext_retry, verify_requires_tls, keepalive, multiplex, bidi;
 	enum pl_partner_type type;
 	int connection_limit;
+	int stanza_rate, stanza_bytes; /* 0: no limit, the general one */
 	char *note;
 	char *file;
 	int line;
@@ -94,6 +95,7 @@ struct pl_conf {
 	} dns;
 	struct {
 		int dns, connect, negotiate, idle, keepalive, drain; /* seconds */
+		int ping;                  /* likewise; 0: none */
 	} timeouts;
 	struct {
 		int connections, connections_per_partner,

@@ -194,6 +194,30 @@ void pl_router_send(struct pl_router *router, const struct pl_stanza *stanza,
 void pl_router_refuse(struct pl_router *router, const struct pl_stanza *stanza,
 		      enum pl_stanza_condition condition);
 
+/* Tries again at once to reach a remote domain from every domain of ours that
+ * wanted to, whatever pause is in force; how many attempts began. */
+unsigned pl_router_retry(struct pl_router *router, const char *remote);
+
+/* The same for one pair that nobody may have asked for yet; 0 where it is open
+ * or under way. */
+unsigned pl_router_begin(struct pl_router *router, const char *local,
+			 const char *remote);
+
+/* Closes every open stream with this domain (NULL: all), orderly; how many. */
+unsigned pl_router_close(struct pl_router *router, const char *remote);
+
+/* A pair that is not open: what waits for it, and when it is tried again. */
+struct pl_queue_info {
+	const char *local, *remote;
+	size_t stanzas, bytes;
+	bool negotiating;
+	enum pl_code failed;     /* the last attempt; none */
+	uint64_t retry_in_ms;    /* pause that is left; 0: none */
+};
+void pl_router_queues(struct pl_router *router,
+		      void (*show)(void *owner, const struct pl_queue_info *),
+		      void *owner);
+
 /* The configuration was replaced. Streams with a pair that is no longer legal
  * are closed, the others stay. */
 void pl_router_terms_changed(struct pl_router *router);

@@ -46,7 +46,9 @@ struct pl_partner_view {
 	const char *sni;          /* borrowed likewise: the name to show in TLS;
 	                           * NULL: the remote domain */
 	unsigned wanted_targets; /* enum pl_dns_want: what the row can use */
-	bool multiplex;
+	bool multiplex, keepalive;
+	unsigned stanza_rate;  /* a second, that we read; 0: no limit */
+	size_t stanza_bytes;   /* 0: that of the world */
 };
 
 struct pl_world_limits {
@@ -57,6 +59,8 @@ struct pl_world_limits {
 	unsigned connections, connections_per_address;
 	unsigned verify_connections; /* dialled for db:verify at a time */
 	uint64_t dns_ms, connect_ms, negotiate_ms, idle_ms, drain_ms;
+	uint64_t keepalive_ms; /* 0: none */
+	uint64_t ping_ms;      /* 0: none */
 };
 
 /*
@@ -205,6 +209,13 @@ size_t pl_stream_pending(const struct pl_stream *stream); /* bytes unsent */
 /* Back-pressure: nothing more is read from the peer until resumed. */
 void pl_stream_pause(struct pl_stream *stream);
 void pl_stream_resume(struct pl_stream *stream);
+/* The largest stanza that the peer takes (XEP-0478); 0: it did not say. */
+size_t pl_stream_most(const struct pl_stream *stream);
+/* Shows life by white space where nothing else did for the keepalive time; to
+ * be called now and then. */
+void pl_stream_keepalive(struct pl_stream *stream);
+/* The peer does not answer: drops the connection as if it had broken. */
+void pl_stream_dead(struct pl_stream *stream);
 /* Verify only, after on_ready: asks for a key. */
 bool pl_stream_ask_verify(struct pl_stream *stream, const char *from,
 			  const char *to, const char *id, const char *key);

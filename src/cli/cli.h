@@ -39,11 +39,15 @@ struct cli_verb {
 };
 
 int verb_check(int argc, char **argv);
+int verb_close(int argc, char **argv);
 int verb_drain(int argc, char **argv);
 int verb_explain(int argc, char **argv);
+int verb_partners(int argc, char **argv);
 int verb_ping(int argc, char **argv);
 int verb_policy(int argc, char **argv);
+int verb_queues(int argc, char **argv);
 int verb_reload(int argc, char **argv);
+int verb_retry(int argc, char **argv);
 int verb_streams(int argc, char **argv);
 int verb_trace(int argc, char **argv);
 int verb_watch(int argc, char **argv);

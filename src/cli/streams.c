@@ -1,4 +1,5 @@
-/* parley streams and parley reload. */
+/* Verbs that ask the daemon one thing: streams, partners, queues, close, retry,
+ * reload, drain. */
 #include "cli.h"
 #include "client.h"
 
@@ -6,17 +7,20 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Both take the same two options. */
-static bool options_of(int argc, char **argv, const char *usage,
-		       const char **path, bool *json, int *status)
+/* All take the same options; those about one domain --from beside (where from
+ * is not NULL) and the domain. */
+static bool domain_options(int argc, char **argv, const char *usage,
+			   const char **path, bool *json, const char **from,
+			   const char **remote, int *status)
 {
 	static const struct option options[] = {
 		{ "config", required_argument, NULL, 'c' },
 		{ "json", no_argument, NULL, 'j' },
 		{ "help", no_argument, NULL, 'h' },
+		{ "from", required_argument, NULL, 'f' },
 		{ NULL, 0, NULL, 0 },
 	};
-	int option;
+	int option, wanted = remote != NULL;
 
 	*path = CLI_CONF;
 	*json = false;
@@ -29,25 +33,44 @@ static bool options_of(int argc, char **argv, const char *usage,
 			fputs(usage, stdout);
 			*status = 0;
 			return false;
+		case 'f':
+			if (from != NULL) {
+				*from = optarg;
+				break;
+			}
+			/* fall through */
 		default:
 			fputs(usage, stderr);
 			return false;
 		}
-	if (optind != argc)
+	if (optind + wanted != argc) {
 		fputs(usage, stderr);
-	return optind == argc;
+		return false;
+	}
+	if (remote != NULL)
+		*remote = argv[optind];
+	return true;
 }
 
-static json_t *ask(const char *path, const char *verb, int *status)
+static bool options_of(int argc, char **argv, const char *usage,
+		       const char **path, bool *json, int *status)
+{
+	return domain_options(argc, argv, usage, path, json, NULL, NULL,
+			      status);
+}
+
+/* Takes the reference on the request. */
+static json_t *ask_with(const char *path, json_t *request, int *status)
 {
 	struct pl_conf *conf = client_configuration(path);
 	json_t *answer;
 
 	if (conf == NULL) {
+		json_decref(request);
 		*status = 2;
 		return NULL;
 	}
-	answer = client_ask(conf, json_pack("{s:s}", "verb", verb), 30);
+	answer = client_ask(conf, request, 30);
 	pl_conf_unref(conf);
 	*status = answer != NULL ? client_refused(answer) : 10;
 	if (answer != NULL && *status != 0) {
@@ -57,50 +80,54 @@ static json_t *ask(const char *path, const char *verb, int *status)
 	return answer;
 }
 
-/* ----- streams ----- */
-
-static const char *const columns[] = { "id", "dir", "local", "remote",
-	"method", "tls", "cert", "row", "addr", "age" };
-enum { COLUMNS = sizeof columns / sizeof columns[0] };
-
-static void print_row(const json_t *stream, const int *widths)
+static json_t *ask(const char *path, const char *verb, int *status)
 {
-	for (int i = 0; i < COLUMNS; i++)
-		printf("%-*s%s", i + 1 < COLUMNS ? widths[i] : 0,
-		       stream != NULL ? client_text(stream, columns[i])
-				      : columns[i],
-		       i + 1 < COLUMNS ? "  " : "\n");
+	return ask_with(path, json_pack("{s:s}", "verb", verb), status);
 }
 
-static void show(const json_t *streams)
+static void print_json(json_t *value)
 {
-	int widths[COLUMNS];
-	const json_t *stream;
+	json_dumpf(value, stdout, JSON_INDENT(2));
+	putchar('\n');
+}
+
+/* ----- lists ----- */
+
+enum { COLUMNS_MOST = 12 };
+
+static void print_row(const json_t *item, const char *const *columns,
+		      size_t count, const int *widths)
+{
+	for (size_t i = 0; i < count; i++)
+		printf("%-*s%s", i + 1 < count ? widths[i] : 0,
+		       item != NULL ? client_text(item, columns[i])
+				    : columns[i], i + 1 < count ? "  " : "\n");
+}
+
+static void show(const json_t *list, const char *const *columns, size_t count)
+{
+	int widths[COLUMNS_MOST];
+	const json_t *item;
 	size_t i;
 
-	for (int c = 0; c < COLUMNS; c++)
+	for (size_t c = 0; c < count; c++)
 		widths[c] = (int)strlen(columns[c]);
-	json_array_foreach(streams, i, stream)
-		for (int c = 0; c < COLUMNS; c++) {
-			int width = (int)strlen(client_text(stream, columns[c]));
+	json_array_foreach(list, i, item)
+		for (size_t c = 0; c < count; c++) {
+			int width = (int)strlen(client_text(item, columns[c]));
 
 			if (width > widths[c])
 				widths[c] = width;
 		}
-	print_row(NULL, widths);
-	json_array_foreach(streams, i, stream)
-		print_row(stream, widths);
+	print_row(NULL, columns, count, widths);
+	json_array_foreach(list, i, item)
+		print_row(item, columns, count, widths);
 }
 
-int verb_streams(int argc, char **argv)
+/* A verb whose answer holds a list of its own name. */
+static int list(int argc, char **argv, const char *verb, const char *usage,
+		const char *const *columns, size_t count)
 {
-	static const char usage[] =
-		"usage: parley streams [-c FILE] [--json]\n"
-		"\n"
-		"Lists the streams of the running parleyd: id (as in its log), direction,\n"
-		"our domain, the remote domain, method, TLS version, verdict on the\n"
-		"peer's certificate, policy row, the peer's address, age in seconds.\n"
-		"Local services (method component) have no remote domain.\n";
 	const char *path;
 	json_t *answer;
 	bool json;
@@ -108,18 +135,134 @@ int verb_streams(int argc, char **argv)
 
 	if (!options_of(argc, argv, usage, &path, &json, &status))
 		return status;
-	answer = ask(path, "streams", &status);
+	answer = ask(path, verb, &status);
 	if (answer == NULL)
 		return status;
-	if (json) {
-		json_dumpf(json_object_get(answer, "streams"), stdout,
-			   JSON_INDENT(2));
-		putchar('\n');
-	} else {
-		show(json_object_get(answer, "streams"));
-	}
+	if (json)
+		print_json(json_object_get(answer, verb));
+	else
+		show(json_object_get(answer, verb), columns, count);
 	json_decref(answer);
 	return 0;
+}
+
+int verb_streams(int argc, char **argv)
+{
+	static const char *const columns[] = { "id", "dir", "local", "remote",
+		"method", "tls", "cert", "row", "addr", "age" };
+	static const char usage[] =
+		"usage: parley streams [-c FILE] [--json]\n"
+		"\n"
+		"Lists the streams of the running parleyd: id (as in its log), direction,\n"
+		"our domain, the remote domain, method, TLS version, verdict on the\n"
+		"peer's certificate, policy row, the peer's address, age in seconds.\n"
+		"Local services (method component) have no remote domain.\n";
+
+	return list(argc, argv, "streams", usage, columns,
+		    sizeof columns / sizeof columns[0]);
+}
+
+int verb_partners(int argc, char **argv)
+{
+	static const char *const columns[] = { "partner", "row", "tls", "sasl",
+		"out", "in", "queued" };
+	static const char usage[] =
+		"usage: parley partners [-c FILE] [--json]\n"
+		"\n"
+		"Lists the partner sections of the running parleyd: row, TLS and SASL\n"
+		"settings, streams that go out and come in, and stanzas that wait.\n";
+
+	return list(argc, argv, "partners", usage, columns,
+		    sizeof columns / sizeof columns[0]);
+}
+
+int verb_queues(int argc, char **argv)
+{
+	static const char *const columns[] = { "local", "remote", "stanzas",
+		"bytes", "code", "retry_ms" };
+	static const char usage[] =
+		"usage: parley queues [-c FILE] [--json]\n"
+		"\n"
+		"Lists the pairs of domains of the running parleyd that are not open but\n"
+		"wanted: what waits for them, why the last attempt failed, and in how\n"
+		"many milliseconds a stanza would start the next one.\n";
+
+	return list(argc, argv, "queues", usage, columns,
+		    sizeof columns / sizeof columns[0]);
+}
+
+/* ----- one domain ----- */
+
+static void print_count(const json_t *answer, const char *one,
+			const char *several)
+{
+	const char *count = client_text(answer, "count");
+
+	printf("%s %s\n", count, strcmp(count, "1") == 0 ? one : several);
+}
+
+int verb_close(int argc, char **argv)
+{
+	static const char usage[] =
+		"usage: parley close [-c FILE] [--json] REMOTE\n"
+		"\n"
+		"Has the running parleyd close its streams with the domain REMOTE. They\n"
+		"are opened again when something is to be sent.\n";
+	const char *path, *remote;
+	json_t *answer;
+	bool json;
+	int status;
+
+	if (!domain_options(argc, argv, usage, &path, &json, NULL, &remote,
+			    &status))
+		return status;
+	answer = ask_with(path, json_pack("{s:s,s:s}", "verb", "close", "to",
+					  remote), &status);
+	if (answer == NULL)
+		return status;
+	if (json)
+		print_json(answer);
+	else
+		print_count(answer, "stream closed", "streams closed");
+	json_decref(answer);
+	return 0;
+}
+
+int verb_retry(int argc, char **argv)
+{
+	static const char usage[] =
+		"usage: parley retry [-c FILE] [--from LOCAL] [--json] REMOTE\n"
+		"\n"
+		"Has the running parleyd try at once to reach the domain REMOTE, whatever\n"
+		"pause an earlier failure has put in force: from every domain of ours that\n"
+		"lately wanted to, or from LOCAL.\n"
+		"\n"
+		"Exit status: 0 an attempt began, 1 there was none to begin.\n";
+	const char *path, *remote, *from = NULL;
+	json_t *answer, *request;
+	bool json;
+	int status;
+
+	if (!domain_options(argc, argv, usage, &path, &json, &from, &remote,
+			    &status))
+		return status;
+	request = json_pack("{s:s,s:s}", "verb", "retry", "to", remote);
+	if (from != NULL)
+		json_object_set_new(request, "from", json_string(from));
+	answer = ask_with(path, request, &status);
+	if (answer == NULL)
+		return status;
+	status = json_integer_value(json_object_get(answer, "count")) > 0
+			 ? 0 : 1;
+	if (json)
+		print_json(answer);
+	else
+		print_count(answer, "attempt begun", "attempts begun");
+	if (status == 1)
+		fprintf(stderr, "parley: nothing to try: it is open or under way, "
+			"or no domain of ours wanted it lately (--from names one)\n");
+	json_decref(answer);
+	return status;
 }
 
 /* ----- reload ----- */
@@ -181,12 +324,10 @@ int verb_drain(int argc, char **argv)
 	answer = ask(path, "drain", &status);
 	if (answer == NULL)
 		return status;
-	if (json) {
-		json_dumpf(answer, stdout, JSON_INDENT(2));
-		putchar('\n');
-	} else {
+	if (json)
+		print_json(answer);
+	else
 		puts("stopping");
-	}
 	json_decref(answer);
 	return 0;
 }

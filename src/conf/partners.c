@@ -243,6 +243,10 @@ static void read_partner(struct conf_load *load,
 	conf_number(section, "connection-limit", 1, 1000000, &limit,
 		    load->notes);
 	partner->connection_limit = limit;
+	conf_number(section, "stanza-rate", 1, 1000000, &partner->stanza_rate,
+		    load->notes);
+	conf_number(section, "stanza-bytes", 10000, 16 << 20,
+		    &partner->stanza_bytes, load->notes);
 }
 
 void conf_read_partners(struct conf_load *load)

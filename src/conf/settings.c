@@ -31,6 +31,8 @@ static const struct number {
 	SECONDS("idle", idle, 600),
 	SECONDS("keepalive", keepalive, 300),
 	SECONDS("drain", drain, 10),
+	{ "timeouts", "ping", offsetof(struct pl_conf, timeouts.ping), 0, 0,
+	  86400 },
 #undef SECONDS
 #define LIMIT(key, field, standard, least, most) \
 	{ "limits", key, offsetof(struct pl_conf, limits.field), standard, \

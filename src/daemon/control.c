@@ -197,6 +197,118 @@ static void verb_reload(struct client *client, json_t *request)
 	pl_conf_notes_free(notes);
 }
 
+/* ----- partners, queues ----- */
+
+struct partner_count {
+	const struct pl_conf *conf;
+	const struct pl_conf_partner *partner;
+	json_int_t in, out, stanzas;
+};
+
+static void count_stream(void *owner, const struct pl_stream_info *info)
+{
+	struct partner_count *count = owner;
+
+	if (info->verify_only || info->remote[0] == '\0' ||
+	    pl_conf_partner(count->conf, info->remote) != count->partner)
+		return;
+	if (info->incoming)
+		count->in++;
+	else
+		count->out++;
+}
+
+static void count_queue(void *owner, const struct pl_queue_info *info)
+{
+	struct partner_count *count = owner;
+
+	if (pl_conf_partner(count->conf, info->remote) == count->partner)
+		count->stanzas += (json_int_t)info->stanzas;
+}
+
+/* Every partner section, with the streams and the queued stanzas of all its
+ * domains. */
+static void verb_partners(struct client *client, json_t *request)
+{
+	struct service *service = client->control->service;
+	const struct pl_conf *conf = service->site->conf;
+	const struct pl_conf_partner *p;
+	json_t *list = json_array();
+
+	(void)request;
+	for (p = conf->partners; p != NULL; p = p->next) {
+		struct partner_count count = { .conf = conf, .partner = p };
+
+		pl_router_each(service->router, count_stream, &count);
+		pl_router_queues(service->router, count_queue, &count);
+		json_array_append_new(list, json_pack(
+			"{s:s,s:i,s:s,s:s,s:b,s:I,s:I,s:I}",
+			"partner", p->name, "row", p->row,
+			"tls", pl_level_name(p->policy.tls),
+			"sasl", pl_level_name(p->policy.sasl),
+			"dialback", (int)p->policy.dialback,
+			"out", count.out, "in", count.in,
+			"queued", count.stanzas));
+	}
+	reply(client, json_pack("{s:b,s:o}", "ok", 1, "partners", list));
+}
+
+static void show_queue(void *owner, const struct pl_queue_info *info)
+{
+	json_array_append_new(owner, json_pack(
+		"{s:s,s:s,s:I,s:I,s:b,s:o,s:I}",
+		"local", info->local, "remote", info->remote,
+		"stanzas", (json_int_t)info->stanzas,
+		"bytes", (json_int_t)info->bytes,
+		"negotiating", (int)info->negotiating,
+		"code", info->failed == PL_CODE_NONE ? json_null()
+			: json_string(pl_code_entry(info->failed)->name),
+		"retry_ms", (json_int_t)info->retry_in_ms));
+}
+
+static void verb_queues(struct client *client, json_t *request)
+{
+	json_t *list = json_array();
+
+	(void)request;
+	pl_router_queues(client->control->service->router, show_queue, list);
+	reply(client, json_pack("{s:b,s:o}", "ok", 1, "queues", list));
+}
+
+static void verb_close(struct client *client, json_t *request)
+{
+	struct service *service = client->control->service;
+	char remote[PL_DOMAIN_SIZE];
+
+	if (!domain_of(client, request, "to", remote))
+		return;
+	reply(client, json_pack("{s:b,s:i,s:i}", "ok", 1, "exit", 0, "count",
+				(int)pl_router_close(service->router, remote)));
+}
+
+/* Pairs that nobody used lately are forgotten: "from" names one then. */
+static void verb_retry(struct client *client, json_t *request)
+{
+	struct service *service = client->control->service;
+	char local[PL_DOMAIN_SIZE], remote[PL_DOMAIN_SIZE];
+	unsigned count;
+
+	if (!domain_of(client, request, "to", remote))
+		return;
+	count = pl_router_retry(service->router, remote);
+	if (count == 0 && json_object_get(request, "from") != NULL) {
+		if (!domain_of(client, request, "from", local))
+			return;
+		if (!pl_site_host(&service->site, local, NULL)) {
+			refuse(client, "from: not a host of this daemon", 2);
+			return;
+		}
+		count = pl_router_begin(service->router, local, remote);
+	}
+	reply(client, json_pack("{s:b,s:i,s:i}", "ok", 1, "exit", 0, "count",
+				(int)count));
+}
+
 static void drain_now(void *owner)
 {
 	service_drain(owner);
@@ -220,6 +332,10 @@ static const struct {
 	{ "streams", verb_streams },
 	{ "reload", verb_reload },
 	{ "drain", verb_drain },
+	{ "partners", verb_partners },
+	{ "queues", verb_queues },
+	{ "close", verb_close },
+	{ "retry", verb_retry },
 };
 
 static void run(struct client *client, json_t *request)

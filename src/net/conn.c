@@ -258,12 +258,22 @@ void conn_flush(struct pl_conn *conn)
 
 static void set_options(int fd, int family)
 {
+	const int idle_s = 60, between_s = 20, tries = 3;
+	const unsigned unanswered_ms = 120000;
 	int on = 1;
 
 	if (family != AF_INET && family != AF_INET6)
 		return;
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+	/* A peer that vanished is noticed within two minutes, whether we
+	 * wait for it or it for us. */
 	setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
+	setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle_s, sizeof idle_s);
+	setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &between_s,
+		   sizeof between_s);
+	setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &tries, sizeof tries);
+	setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &unanswered_ms,
+		   sizeof unanswered_ms);
 }
 
 struct pl_conn *conn_new(struct pl_loop *loop, int fd,

@@ -28,8 +28,11 @@ enum {
 	AUTHORITY_ASKS = 64,     /* keys waiting for one authority */
 	VERIFIES_PER_SOURCE = 16,/* authorities asked for one address */
 	CONNECTIONS_PER_ATTEMPT = 16,
-	ATTEMPT_PAUSE_MS = 1000, /* between attempts of one route */
+	ATTEMPT_PAUSE_MS = 1000, /* between attempts of one route, at first */
+	PAUSE_NETWORK_MS = 4000, /* at most, after what may pass any moment */
+	PAUSE_POLICY_MS = 60000, /* at most, after what somebody must mend */
 	SWEEP_MS = 1000,
+	PROBE_MS = 30000,        /* for the answer of a silent peer */
 	CANDIDATES = 32,         /* for making room */
 	BUCKETS = 1024,          /* of the table of routes; a power of two */
 	SCRATCH_BYTES = 65536,   /* kept for the next stanza */
@@ -49,6 +52,8 @@ struct link {
 	struct authority *authority;   /* borrowed; verify only */
 	struct pl_sender *sender;      /* owned; NULL: it has sent nothing */
 	struct pl_brake *brake;        /* owned; NULL: never was full */
+	struct pl_ping *probe;         /* under way, or NULL */
+	uint64_t probed_ms;
 	TAILQ_ENTRY(link) entry;       /* in pl_router.links, oldest first */
 };
 

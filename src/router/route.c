@@ -15,6 +15,8 @@ struct route {
 	size_t waiting_bytes;
 	struct pl_brake *brake;      /* owned; NULL: never half full */
 	uint64_t attempted_ms;       /* when the last attempt began */
+	uint64_t failed_ms, pause_ms; /* no attempt until then */
+	unsigned failures;           /* in a row */
 	uint64_t used_ms;
 	enum pl_code failed;         /* of the last attempt; none if it went */
 	enum pl_stanza_condition bounce; /* what goes back then */
@@ -76,16 +78,29 @@ static void bounce_all(struct route *route, enum pl_stanza_condition condition)
 	pl_brake_release(route->brake);
 }
 
-/* Sends on the open pair; false where the peer does not read. */
-static bool send_now(struct pl_pair *pair, const void *bytes, size_t length,
-		     struct pl_sender *sender)
+/* PL_SC_NONE: it is on its way. */
+static enum pl_stanza_condition send_on(struct pl_pair *pair,
+					const void *bytes, size_t length)
+{
+	size_t most = pl_stream_most(pair->stream);
+
+	if (most > 0 && length > most)
+		return PL_SC_POLICY_VIOLATION; /* XEP-0478 4 */
+	return pl_stream_send(pair, bytes, length)
+		       ? PL_SC_NONE : PL_SC_RESOURCE_CONSTRAINT;
+}
+
+/* The same, and holds a sender whose peer does not read. */
+static enum pl_stanza_condition send_now(struct pl_pair *pair,
+					 const void *bytes, size_t length,
+					 struct pl_sender *sender)
 {
 	struct link *link = pl_stream_data(pair->stream);
 	size_t limit = link->router->world->limits.output_bytes;
 
 	if (pl_stream_pending(pair->stream) + length > limit / 2)
 		hold(link->router, &link->brake, sender);
-	return pl_stream_send(pair, bytes, length);
+	return send_on(pair, bytes, length);
 }
 
 /* ----- the table ----- */
@@ -173,9 +188,53 @@ static enum pl_stanza_condition bounce_of(enum pl_code code)
 		       : PL_SC_REMOTE_SERVER_TIMEOUT;
 }
 
+/* The longest pause: a network, or a peer that restarts, is back any moment;
+ * what two policies or certificates do not allow stays so until somebody
+ * changes something (and reloads, or says retry). */
+static uint64_t longest_pause(enum pl_code code)
+{
+	switch (pl_code_entry(code)->stage) {
+	case PL_STAGE_DNS:
+	case PL_STAGE_TCP:
+	case PL_STAGE_STREAM:
+	case PL_STAGE_CLOSE:
+	case PL_STAGE_ERROR:
+		return PAUSE_NETWORK_MS;
+	case PL_STAGE_TLS:
+	case PL_STAGE_FEATURES:
+	case PL_STAGE_STARTTLS:
+	case PL_STAGE_SASL:
+	case PL_STAGE_DIALBACK:
+	case PL_STAGE_POLICY:
+	case PL_STAGE_ESTABLISHED:
+	case PL_STAGE_STANZA:
+		break;
+	}
+	return PAUSE_POLICY_MS;
+}
+
+/* Twice as long each time, and up to a quarter more by chance: not everybody
+ * who lost a peer comes back in the same moment. */
+static void pause_after(struct route *route, enum pl_code code)
+{
+	uint64_t most = longest_pause(code), ms = ATTEMPT_PAUSE_MS;
+	struct pl_loop *loop = route->router->world->loop;
+	unsigned char chance;
+
+	for (unsigned i = 0; i < route->failures && ms < most; i++)
+		ms *= 2;
+	if (ms > most)
+		ms = most;
+	pl_loop_random(loop, &chance, sizeof chance);
+	route->failures++;
+	route->failed_ms = pl_loop_now_ms(loop);
+	route->pause_ms = ms + ms / 4 * chance / 256;
+}
+
 static void attempt_failed(struct route *route, enum pl_code code,
 			   enum pl_stanza_condition bounce)
 {
+	pause_after(route, code);
 	route->failed = code;
 	route->bounce = bounce;
 	route->pair = NULL;
@@ -273,12 +332,16 @@ static void opened(struct route *route, struct pl_pair *pair)
 	pair->route = route;
 	route->failed = PL_CODE_NONE;
 	route->over = true; /* the attempt is done, the stream stays */
-	while ((waiting = next_waiting(route)) != NULL)
-		if (pl_stream_send(pair, waiting->bytes, waiting->length))
+	route->failures = 0;
+	while ((waiting = next_waiting(route)) != NULL) {
+		enum pl_stanza_condition why =
+			send_on(pair, waiting->bytes, waiting->length);
+
+		if (why == PL_SC_NONE)
 			waiting_free(waiting);
 		else
-			waiting_bounce(route->router, waiting,
-				       PL_SC_RESOURCE_CONSTRAINT);
+			waiting_bounce(route->router, waiting, why);
+	}
 	pl_brake_release(route->brake);
 	negotiation_ended(route->router, route->local, route->remote,
 			  PL_CODE_NONE);
@@ -365,13 +428,12 @@ static enum pl_stanza_condition take(struct route *route, const void *bytes,
 
 	route->used_ms = now;
 	if (route->pair != NULL && route->pair->state.phase == PL_PAIR_OPEN)
-		return send_now(route->pair, bytes, length, sender)
-			       ? PL_SC_NONE : PL_SC_RESOURCE_CONSTRAINT;
+		return send_now(route->pair, bytes, length, sender);
 	if (route->pair != NULL || (route->outgoing != NULL && !route->over))
 		return wait_here(route, bytes, length, stanza, sender)
 			       ? PL_SC_NONE : PL_SC_RESOURCE_CONSTRAINT;
 	if (!at_once && route->failed != PL_CODE_NONE &&
-	    now - route->attempted_ms < ATTEMPT_PAUSE_MS)
+	    now - route->failed_ms < route->pause_ms)
 		return route->bounce;
 	/* before begin(): it may fail at once, and takes it along */
 	if (!wait_here(route, bytes, length, stanza, sender))
@@ -519,8 +581,29 @@ void routes_forgive(struct pl_router *router)
 {
 	struct route *route;
 
-	TAILQ_FOREACH(route, &router->routes, entry)
+	TAILQ_FOREACH(route, &router->routes, entry) {
 		route->failed = PL_CODE_NONE;
+		route->failures = 0;
+	}
+}
+
+unsigned pl_router_retry(struct pl_router *router, const char *remote)
+{
+	unsigned count = 0;
+	struct route *route;
+
+	if (router->draining)
+		return 0;
+	TAILQ_FOREACH(route, &router->routes, entry) {
+		if (strcmp(route->remote, remote) != 0 || route->pair != NULL ||
+		    (route->outgoing != NULL && !route->over))
+			continue;
+		route->failures = 0;
+		route->used_ms = pl_loop_now_ms(router->world->loop);
+		begin(route);
+		count++;
+	}
+	return count;
 }
 
 void routes_look_up_again(struct pl_router *router)
@@ -553,4 +636,50 @@ void routes_free(struct pl_router *router)
 {
 	while (!TAILQ_EMPTY(&router->routes))
 		free_route(TAILQ_FIRST(&router->routes));
+}
+
+unsigned pl_router_begin(struct pl_router *router, const char *local,
+			 const char *remote)
+{
+	struct route *route;
+
+	if (router->draining)
+		return 0;
+	route = find_or_make(router, local, remote);
+	if (route == NULL || route->pair != NULL ||
+	    (route->outgoing != NULL && !route->over))
+		return 0;
+	route->failures = 0;
+	route->used_ms = pl_loop_now_ms(router->world->loop);
+	begin(route);
+	return 1;
+}
+
+void pl_router_queues(struct pl_router *router,
+		      void (*show)(void *owner, const struct pl_queue_info *),
+		      void *owner)
+{
+	uint64_t now = pl_loop_now_ms(router->world->loop);
+	struct route *route;
+
+	TAILQ_FOREACH(route, &router->routes, entry) {
+		uint64_t since = now - route->failed_ms;
+		struct pl_queue_info info = {
+			.local = route->local,
+			.remote = route->remote,
+			.bytes = route->waiting_bytes,
+			.negotiating = route->outgoing != NULL && !route->over,
+			.failed = route->failed,
+			.retry_in_ms = route->failed != PL_CODE_NONE &&
+				       since < route->pause_ms
+				? route->pause_ms - since : 0,
+		};
+		struct waiting *waiting;
+
+		STAILQ_FOREACH(waiting, &route->waiting, entry)
+			info.stanzas++;
+		if (info.stanzas > 0 || info.negotiating ||
+		    info.failed != PL_CODE_NONE)
+			show(owner, &info);
+	}
 }

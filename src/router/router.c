@@ -199,6 +199,8 @@ static void on_ended(void *owner, struct pl_stream *stream, enum pl_code code,
 	verify_forget_stream(router, stream);
 	TAILQ_REMOVE(&router->links, link, entry);
 	router->links_count--;
+	if (link->probe != NULL)
+		pl_router_ping_cancel(link->probe);
 	if (link->authority != NULL)
 		verify_stream_ended(link->authority, code, next, words);
 	else if (link->outgoing != NULL)
@@ -286,6 +288,41 @@ struct pl_stream *router_dialled(struct pl_router *router,
 
 /* ----- the owner's calls ----- */
 
+/* ----- peers that vanished ----- */
+
+/* The answer comes on the peer's own stream: its silence is a sign, and what
+ * follows is a new connection, no error. */
+static void on_probe_answer(void *owner, const struct pl_ping_result *result)
+{
+	struct link *link = owner;
+
+	link->probe = NULL;
+	link->probed_ms = pl_loop_now_ms(link->router->world->loop);
+	if (!result->answered)
+		pl_stream_dead(link->stream);
+}
+
+/* Where nothing went either way for the time set, the peer is asked for a sign
+ * of life (XEP-0199 4.4). */
+static void probe(struct link *link, const struct pl_stream_info *info,
+		  uint64_t now)
+{
+	uint64_t ms = link->router->world->limits.ping_ms;
+	const struct pl_pair *pair;
+
+	if (ms == 0 || info->incoming || link->probe != NULL ||
+	    now - info->last_ms < ms || now - link->probed_ms < ms)
+		return;
+	for (pair = info->pairs; pair != NULL; pair = pair->next)
+		if (pair->state.role == PL_INITIATING &&
+		    pair->state.phase == PL_PAIR_OPEN)
+			break;
+	if (pair != NULL)
+		link->probe = pl_router_ping(link->router, pair->local,
+					     pair->remote, PROBE_MS,
+					     on_probe_answer, link);
+}
+
 /* Closes what carried nothing for the idle time. */
 static void sweep(void *owner)
 {
@@ -301,6 +338,10 @@ static void sweep(void *owner)
 		if (!info.ended && info.authenticated &&
 		    now - info.last_ms >= router->world->limits.idle_ms)
 			pl_stream_idle(link->stream);
+		else if (!info.ended && info.authenticated) {
+			pl_stream_keepalive(link->stream);
+			probe(link, &info, now);
+		}
 	}
 	routes_sweep(router);
 	pl_timer_set(router->sweep, SWEEP_MS);
@@ -369,6 +410,25 @@ void pl_router_each(struct pl_router *router,
 		if (!info.ended)
 			show(owner, &info);
 	}
+}
+
+unsigned pl_router_close(struct pl_router *router, const char *remote)
+{
+	struct link *link, *next;
+	unsigned count = 0;
+
+	for (link = TAILQ_FIRST(&router->links); link != NULL; link = next) {
+		struct pl_stream_info info;
+
+		next = TAILQ_NEXT(link, entry);
+		pl_stream_info(link->stream, &info);
+		if (info.ended || !info.authenticated ||
+		    (remote != NULL && strcmp(info.remote, remote) != 0))
+			continue;
+		pl_stream_idle(link->stream);
+		count++;
+	}
+	return count;
 }
 
 void pl_router_terms_changed(struct pl_router *router)

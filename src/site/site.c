@@ -154,6 +154,9 @@ void pl_site_partner(void *owner, const char *local, const char *remote,
 	view->connect_port = partner->connect_port;
 	view->connect_direct_tls = partner->connect_direct_tls;
 	view->multiplex = partner->multiplex;
+	view->keepalive = partner->keepalive;
+	view->stanza_rate = (unsigned)partner->stanza_rate;
+	view->stanza_bytes = (size_t)partner->stanza_bytes;
 	view->terms.bidi = partner->bidi;
 	view->wanted_targets = PL_DNS_STARTTLS |
 		(pl_policy_uses_tls(&view->terms.policy) ? PL_DNS_DIRECT_TLS

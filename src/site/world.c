@@ -21,6 +21,8 @@ struct pl_world_limits pl_site_limits(const struct pl_conf *conf)
 		.connect_ms = (uint64_t)conf->timeouts.connect * 1000,
 		.negotiate_ms = (uint64_t)conf->timeouts.negotiate * 1000,
 		.idle_ms = (uint64_t)conf->timeouts.idle * 1000,
+		.keepalive_ms = (uint64_t)conf->timeouts.keepalive * 1000,
+		.ping_ms = (uint64_t)conf->timeouts.ping * 1000,
 		.drain_ms = (uint64_t)conf->timeouts.drain * 1000,
 	};
 }

@@ -163,6 +163,7 @@ static void deliver(struct pl_stream *stream)
 {
 	stream_touch(stream);
 	pl_counts_stanza(stream->world->counts, true, 0);
+	keep_count_stanza(stream);
 	if (stream->stanza_pair != NULL)
 		stream->events->on_stanza(stream->owner, stream,
 					  stream->stanza_pair,
@@ -178,7 +179,7 @@ static void ignore(struct pl_stream *stream)
 static void raise_limits(struct pl_stream *stream)
 {
 	struct pl_xml_limits limits =
-		pl_xml_limits_after(stream->world->limits.stanza_bytes);
+		pl_xml_limits_after(stream_stanza_bytes(stream));
 
 	pl_xml_set_limits(stream->parser, &limits);
 }

@@ -353,6 +353,8 @@ static void tell_element(struct pl_stream *stream,
 		   pl_xml_is(element, "features", PL_NS_STREAM)) {
 		event.kind = PL_EV_FEATURES;
 		event.features = read_features(element);
+		keep_read_limits(stream, pl_xml_child(element, "limits",
+						      PL_NS_LIMITS));
 		stream_event(stream, &event);
 	} else {
 		simple_kind(element, &event.kind);

@@ -13,7 +13,7 @@ bool stream_new_parser(struct pl_stream *stream)
 {
 	const struct pl_world_limits *limits = &stream->world->limits;
 	struct pl_xml_limits xml = stream->core.authenticated
-		? pl_xml_limits_after(limits->stanza_bytes)
+		? pl_xml_limits_after(stream_stanza_bytes(stream))
 		: pl_xml_limits_before(limits->unauthenticated_bytes);
 
 	pl_xml_free(stream->parser);
@@ -80,6 +80,8 @@ void stream_flush(struct pl_stream *stream)
 {
 	if (stream->conn == NULL)
 		return;
+	if (stream->out.length > 0)
+		stream->sent_ms = pl_loop_now_ms(stream->world->loop);
 	if (stream->out.length > 0 && stream->tls == NULL)
 		write_out(stream, &stream->out);
 	else if (stream->out.length > 0)

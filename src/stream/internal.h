@@ -8,6 +8,7 @@
  * pairs.c     the pairs, their machine, their outcome
  * dialback.c  db:result and db:verify
  * write.c     the elements that we send
+ * keep.c      keepalive, limits that are told, rates
  * tap.c       whoever listens to the connection's bytes
  * odd.c       for tests of others: legal and yet unusual
  */
@@ -23,6 +24,8 @@ enum {
 	STREAM_IGNORED = 32,     /* elements dropped before it is enough */
 	STREAM_VERIFIES = 1024,  /* db:verify requests answered per stream */
 	STREAM_LINGER_MS = 5000, /* for the peer's end, once we closed */
+	STREAM_PAUSED_BY_OWNER = 1,
+	STREAM_PAUSED_BY_RATE = 2,
 };
 
 struct pl_stream {
@@ -54,6 +57,11 @@ struct pl_stream {
 	bool feeding, handshake_told, flush_due;
 	bool ended;                            /* nothing more is sent */
 	uint64_t began_ms, last_ms;
+	uint64_t sent_ms;                      /* when bytes went out last */
+	uint64_t peer_idle_ms, peer_max_bytes; /* as the peer told; 0: not */
+	unsigned paused;                       /* STREAM_PAUSED_BY_... */
+	struct pl_timer *rate_timer;           /* owned; NULL: never needed */
+	uint64_t rate_us;                      /* read up to then, by the rate */
 	uint64_t stage_ms;                     /* when its stage began */
 	enum pl_code code;                     /* of its end */
 	enum pl_next next;
@@ -73,6 +81,9 @@ void stream_touch(struct pl_stream *stream);
 void stream_finish(struct pl_stream *stream); /* frees it, at the turn's end */
 struct pl_terms stream_terms(const struct pl_stream *stream,
 			     const struct pl_partner_view *view);
+void stream_pause(struct pl_stream *stream, unsigned why);
+void stream_resume(struct pl_stream *stream, unsigned why);
+size_t stream_stanza_bytes(const struct pl_stream *stream);
 void stream_rename(char **name, const char *value);
 
 /* tap.c: each does nothing when nobody listens */
@@ -91,6 +102,12 @@ void stream_send(struct pl_stream *stream, const struct pl_buffer *bytes);
 void stream_flush(struct pl_stream *stream);
 void stream_write_out(struct pl_stream *stream, const void *bytes,
 		      size_t length); /* to the connection, now */
+
+/* keep.c */
+void keep_write_limits(struct pl_stream *stream);
+void keep_read_limits(struct pl_stream *stream,
+		      const struct pl_xml_node *limits);
+void keep_count_stanza(struct pl_stream *stream);
 
 /* elements.c */
 extern const struct pl_xml_events stream_xml_events;

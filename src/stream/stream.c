@@ -24,6 +24,17 @@ void stream_words(struct pl_stream *stream, const char *format, ...)
 	stream->words = words;
 }
 
+/* Of an authenticated peer: the partner's own limit, where it is the smaller. */
+size_t stream_stanza_bytes(const struct pl_stream *stream)
+{
+	size_t bytes = stream->world->limits.stanza_bytes;
+
+	if (stream->partner.stanza_bytes > 0 &&
+	    stream->partner.stanza_bytes < bytes)
+		bytes = stream->partner.stanza_bytes;
+	return bytes;
+}
+
 void stream_rename(char **name, const char *value)
 {
 	if (*name != NULL && strcmp(*name, value) == 0)
@@ -140,6 +151,7 @@ static void release(struct pl_stream *stream)
 	pl_sasl_server_free(stream->sasl);
 	pl_timer_free(stream->stage_timer);
 	pl_timer_free(stream->negotiation_timer);
+	pl_timer_free(stream->rate_timer);
 	pl_buffer_finish(&stream->out);
 	if (stream->target != NULL)
 		for (size_t i = 0; i < stream->target->tlsa_count; i++)
@@ -349,16 +361,31 @@ size_t pl_stream_pending(const struct pl_stream *stream)
 		? pl_conn_pending(stream->conn) + stream->out.length : 0;
 }
 
+/* The owner and the rate may both want it; reading goes on for neither. */
+void stream_pause(struct pl_stream *stream, unsigned why)
+{
+	if (stream->conn != NULL && stream->paused == 0)
+		pl_conn_pause(stream->conn);
+	stream->paused |= why;
+}
+
+void stream_resume(struct pl_stream *stream, unsigned why)
+{
+	bool was = stream->paused != 0;
+
+	stream->paused &= ~why;
+	if (stream->conn != NULL && was && stream->paused == 0)
+		pl_conn_resume(stream->conn);
+}
+
 void pl_stream_pause(struct pl_stream *stream)
 {
-	if (stream->conn != NULL)
-		pl_conn_pause(stream->conn);
+	stream_pause(stream, STREAM_PAUSED_BY_OWNER);
 }
 
 void pl_stream_resume(struct pl_stream *stream)
 {
-	if (stream->conn != NULL)
-		pl_conn_resume(stream->conn);
+	stream_resume(stream, STREAM_PAUSED_BY_OWNER);
 }
 
 bool pl_stream_send(struct pl_pair *pair, const void *stanza, size_t length)
@@ -433,6 +460,15 @@ void pl_stream_terms_changed(struct pl_stream *stream)
 void pl_stream_give_up(struct pl_stream *stream)
 {
 	outside_event(stream, PL_EV_NEGOTIATION_DEADLINE);
+}
+
+void pl_stream_dead(struct pl_stream *stream)
+{
+	if (stream->ended)
+		return;
+	stream_words(stream, "the peer does not answer any more");
+	stream_event(stream, &(struct pl_stream_event){
+		.kind = PL_EV_DISCONNECTED, .flag = true });
 }
 
 void pl_stream_shutdown(struct pl_stream *stream)

@@ -80,6 +80,7 @@ void write_features(struct pl_stream *stream, unsigned features)
 				   "'><errors/></dialback>");
 	if (features & PL_FEATURE_BIDI)
 		write_text(stream, "<bidi xmlns='" PL_NS_BIDI_FEATURE "'/>");
+	keep_write_limits(stream);
 	odd_features(stream, false);
 	write_text(stream, "</stream:features>");
 	odd_element(stream, from);
