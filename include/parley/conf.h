@@ -70,6 +70,7 @@ struct pl_conf_partner {
 	unsigned short connect_port;
 	bool connect_direct_tls;
 	bool plaintext_retry, verify_requires_tls, keepalive, multiplex, bidi;
+	bool trace;             /* its negotiations get files */
 	enum pl_partner_type type;
 	int connection_limit;
 	int stanza_rate, stanza_bytes; /* 0: no limit, the general one */
@@ -113,6 +114,8 @@ struct pl_conf {
 	struct {
 		char *directory, *raw;
 		bool pcap;
+		int file_bytes, directory_bytes;
+		int failures, recent;  /* negotiations kept in memory */
 	} trace;
 	char *control_socket;              /* NULL: the section is absent */
 	char *http_listen;                 /* NULL: off */

@@ -164,7 +164,9 @@ int trace_off(int argc, char **argv)
 	static const char usage[] =
 		"usage: parley trace off [-c FILE] DOMAIN\n"
 		"\n"
-		"Takes parley trace on DOMAIN back.\n"
+		"From now on the running parleyd writes no trace files of "
+		"negotiations with\nDOMAIN, whatever its configuration says, "
+		"until parley trace on or its end.\n"
 		"\n"
 		"  -c, --config FILE  configuration of the daemon "
 		"(" CLI_CONF ")\n"

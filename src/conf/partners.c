@@ -191,6 +191,8 @@ static void read_switches(struct conf_load *load,
 	conf_bool(section, "keepalive", &partner->keepalive, load->notes);
 	conf_bool(section, "multiplex", &partner->multiplex, load->notes);
 	conf_bool(section, "bidi", &partner->bidi, load->notes);
+	partner->trace = true;
+	conf_bool(section, "trace", &partner->trace, load->notes);
 	if (partner->plaintext_retry &&
 	    !pl_policy_allows(&partner->policy, PL_METHOD_TCP_DIALBACK))
 		conf_note_partner(load->notes, PL_WARNING,

@@ -8,6 +8,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <libgen.h>
+#include <limits.h>
 #include <pwd.h>
 #include <stddef.h>
 #include <stdlib.h>
@@ -50,6 +51,14 @@ static const struct number {
 	LIMIT("queue-bytes", queue_bytes, 1048576, 10000, 1 << 30),
 	LIMIT("output-bytes", output_bytes, 1048576, 10000, 1 << 30),
 #undef LIMIT
+#define TRACE(key, field, standard, least, most) \
+	{ "trace", key, offsetof(struct pl_conf, trace.field), standard, \
+	  least, most }
+	TRACE("file-bytes", file_bytes, 4194304, 65536, 1 << 30),
+	TRACE("directory-bytes", directory_bytes, 268435456, 65536, INT_MAX),
+	TRACE("failures", failures, 64, 0, 1000),
+	TRACE("recent", recent, 64, 0, 1000),
+#undef TRACE
 };
 enum { NUMBERS = sizeof numbers / sizeof numbers[0] };
 
@@ -340,6 +349,10 @@ static void read_trace(struct conf_load *load, const struct conf_section *s)
 		conf->trace.raw = pl_strdup(raws[raw]);
 	}
 	conf_bool(s, "pcap", &conf->trace.pcap, load->notes);
+	read_numbers(load, s);
+	if (conf->trace.directory_bytes < conf->trace.file_bytes)
+		conf_fault(load->notes, conf_at(s, "directory-bytes"),
+			   "directory-bytes is less than file-bytes");
 }
 
 static void read_control(struct conf_load *load, const struct conf_section *s)
@@ -424,25 +437,6 @@ static void check_components(struct conf_load *load)
 		  "because components { listen } is missing", s->title);
 }
 
-/* What a file may ask for that this version does not do: saying so beats
- * doing nothing in silence. */
-static const struct {
-	const char *section, *key, *text;
-} unserved[] = {
-	{ "trace", "directory", "this version writes no traces" },
-};
-enum { UNSERVED = sizeof unserved / sizeof unserved[0] };
-
-static void warn_unserved(struct conf_load *load, const struct conf_section *s)
-{
-	for (unsigned i = 0; i < UNSERVED; i++) {
-		if (strcmp(unserved[i].section, s->name) == 0 &&
-		    conf_text(s, unserved[i].key) != NULL)
-			conf_warn(load->notes, conf_at(s, unserved[i].key),
-				  "%s: %s", s->name, unserved[i].text);
-	}
-}
-
 void conf_read_settings(struct conf_load *load)
 {
 	const struct conf_section *s;
@@ -453,7 +447,6 @@ void conf_read_settings(struct conf_load *load)
 			if (strcmp(readers[i].section, s->name) == 0)
 				readers[i].read(load, s);
 		}
-		warn_unserved(load, s);
 	}
 	check_components(load);
 }

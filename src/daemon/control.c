@@ -309,6 +309,74 @@ static void verb_retry(struct client *client, json_t *request)
 				(int)count));
 }
 
+/* ----- traces ----- */
+
+/* Of the partner, where the request names one; false: answered. */
+static bool remote_of(struct client *client, json_t *request,
+		      char out[PL_DOMAIN_SIZE], const char **remote)
+{
+	const char *key = json_object_get(request, "domain") != NULL
+			  ? "domain" : "remote";
+
+	*remote = NULL;
+	if (json_object_get(request, key) == NULL)
+		return true;
+	*remote = out;
+	return domain_of(client, request, key, out);
+}
+
+static void turn_traces(struct client *client, const char *remote, bool on)
+{
+	const char *fault;
+
+	if (remote == NULL) {
+		refuse(client, "a domain is needed", 2);
+		return;
+	}
+	fault = traces_turn(client->control->service->traces, remote, on);
+	if (fault != NULL)
+		refuse(client, fault, 2);
+	else
+		reply(client, json_pack("{s:b,s:i}", "ok", 1, "exit", 0));
+}
+
+static void verb_trace(struct client *client, json_t *request)
+{
+	const char *what = json_string_value(json_object_get(request, "what"));
+	json_int_t count = json_integer_value(json_object_get(request,
+							      "count"));
+	char domain[PL_DOMAIN_SIZE];
+	const char *remote;
+
+	if (!remote_of(client, request, domain, &remote))
+		return;
+	if (what != NULL && strcmp(what, "last") == 0)
+		reply(client, json_pack("{s:b,s:o}", "ok", 1, "traces",
+			traces_last(client->control->service->traces, remote,
+				    json_is_true(json_object_get(request,
+								 "failed")),
+				    count > 0 ? (size_t)count : 1)));
+	else if (what != NULL && strcmp(what, "on") == 0)
+		turn_traces(client, remote, true);
+	else if (what != NULL && strcmp(what, "off") == 0)
+		turn_traces(client, remote, false);
+	else
+		refuse(client, "what is one of last, on, off", 2);
+}
+
+/* Those that ended: behind a number, or one with its lines. */
+static void verb_negotiations(struct client *client, json_t *request)
+{
+	struct traces *traces = client->control->service->traces;
+	const char *id = json_string_value(json_object_get(request, "id"));
+	json_int_t since = json_integer_value(json_object_get(request,
+							      "since"));
+
+	reply(client, json_pack("{s:b,s:o}", "ok", 1, "negotiations",
+				id != NULL ? traces_with_id(traces, id)
+					   : traces_since(traces, since)));
+}
+
 static void drain_now(void *owner)
 {
 	service_drain(owner);
@@ -336,6 +404,8 @@ static const struct {
 	{ "queues", verb_queues },
 	{ "close", verb_close },
 	{ "retry", verb_retry },
+	{ "trace", verb_trace },
+	{ "negotiations", verb_negotiations },
 };
 
 static void run(struct client *client, json_t *request)

@@ -8,6 +8,7 @@
  * json.c        streams and outcomes as JSON
  * privileges.c  from root to a user
  * metrics.c     what the HTTP listener shows
+ * traces.c      traces of negotiations, and what is told of them
  * expiry.c      certificates that are soon out of date
  * notify.c      the service manager
  */
@@ -24,6 +25,7 @@
 
 struct control;
 struct services;
+struct traces;
 
 struct service {
 	struct pl_loop *loop;          /* owned, as all below */
@@ -35,6 +37,7 @@ struct service {
 	struct pl_router *router;
 	struct pl_site_listeners *listeners;
 	struct services *services;
+	struct traces *traces;         /* NULL before it has a user */
 	struct control *control;
 	struct pl_http *http;
 	struct pl_timer *drain, *watchdog, *expiry;
@@ -79,6 +82,24 @@ void control_free(struct control *control);
 json_t *json_stream(const struct pl_stream_info *info, uint64_t now_ms);
 json_t *json_component(const struct pl_component_info *info, uint64_t now_ms);
 json_t *json_record(const struct pl_record *record); /* null for NULL */
+/* A negotiation without its lines. */
+json_t *json_kept(const struct pl_trace_kept *kept);
+
+/* ----- traces.c ----- */
+
+/* Sets the world's tracer. Where the directory cannot be had this is logged,
+ * and there are no files. */
+struct traces *traces_new(struct service *service);
+void traces_change(struct traces *traces); /* another configuration */
+void traces_free(struct traces *traces);   /* NULL is fine */
+/* From now on, whatever the configuration says. Returns what speaks against
+ * it, or NULL. */
+const char *traces_turn(struct traces *traces, const char *domain, bool on);
+/* Arrays, newest first; remote may be NULL; failed: those alone. */
+json_t *traces_last(struct traces *traces, const char *remote, bool failed,
+		    size_t count);
+json_t *traces_since(struct traces *traces, json_int_t since);
+json_t *traces_with_id(struct traces *traces, const char *id);
 
 /* ----- metrics.c ----- */
 

@@ -2,6 +2,7 @@
 #include "internal.h"
 
 #include <string.h>
+#include <time.h>
 
 /* Text of a peer: made printable, so that it is valid and safe to show. */
 static json_t *text(const char *value)
@@ -166,4 +167,33 @@ json_t *json_record(const struct pl_record *record)
 			    o->addr ? text(o->addr) : json_string("none"));
 	json_object_set_new(object, "ms", json_integer((json_int_t)o->ms));
 	return object;
+}
+
+static json_t *time_text(const struct timeval *when)
+{
+	char seconds[32];
+	struct tm parts;
+
+	gmtime_r(&when->tv_sec, &parts);
+	if (strftime(seconds, sizeof seconds, "%Y-%m-%dT%H:%M:%S", &parts) == 0)
+		return json_null();
+	return json_sprintf("%s.%03dZ", seconds, (int)(when->tv_usec / 1000));
+}
+
+json_t *json_kept(const struct pl_trace_kept *kept)
+{
+	json_t *row = json_pack(
+		"{s:s,s:I,s:o,s:s,s:o,s:o,s:s,s:o,s:s,s:I}",
+		"id", kept->id, "number", (json_int_t)kept->number,
+		"time", time_text(&kept->when),
+		"dir", kept->incoming ? "in" : "out",
+		"local", text(kept->local), "remote", text(kept->remote),
+		"method", pl_method_name(kept->method),
+		"row", row_number(kept->row), "result", kept->result,
+		"ms", (json_int_t)kept->ms);
+
+	if (kept->failed)
+		json_object_set_new(row, "code", json_string(
+			pl_code_entry(kept->code)->name));
+	return row;
 }

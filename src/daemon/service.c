@@ -112,6 +112,7 @@ static void swap_site(struct service *service, struct pl_site *site,
 		pl_log_event(service->log, PL_LOG_ERROR, "listen", "%s",
 			     error.text);
 	open_http(service);
+	traces_change(service->traces);
 	expiry_check(service);
 	pl_router_terms_changed(service->router);
 }
@@ -352,6 +353,8 @@ static bool go(struct service *service, struct pl_error *error)
 	if (!privileges_drop(service->site->conf->user, user, sizeof user,
 			     error))
 		return false;
+	/* files are the user's, not root's */
+	service->traces = traces_new(service);
 	pl_log_event(service->log, PL_LOG_NOTICE, "started",
 		     "parleyd " PARLEY_VERSION ", %zu hosts%s%s",
 		     service->site->hosts_count, user[0] ? ", user " : "",
@@ -372,6 +375,7 @@ static void take_down(struct service *service)
 	pl_site_listeners_free(service->listeners);
 	services_free(service->services);
 	pl_router_free(service->router);
+	traces_free(service->traces);
 	if (service->resolver != NULL)
 		pl_resolver_free(service->resolver);
 	pl_timer_free(service->drain);

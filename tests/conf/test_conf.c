@@ -189,7 +189,7 @@ static void a_whole_file_is_read(void **state)
 		  "\tconnect = \"127.0.0.3:5269\" connect-tls = direct\n"
 		  "\tcertificate-check = relaxed plaintext-retry = yes\n"
 		  "\tverify-requires-tls = no type = verified keepalive = off\n"
-		  "\tmultiplex = yes bidi = yes connection-limit = 7 note = \"n\"\n"
+		  "\tmultiplex = yes bidi = yes trace = no connection-limit = 7 note = \"n\"\n"
 		  "}\n"
 		  "partner \"*\" { }\n"
 		  "timeouts { dns = 1 connect = 2 negotiate = 3 idle = 4\n"
@@ -199,7 +199,8 @@ static void a_whole_file_is_read(void **state)
 		  "  unauthenticated-bytes = 4096 verify-connections = 14\n"
 		  "  queue-bytes = 20000 output-bytes = 30000 }\n"
 		  "log { level = debug format = json destination = \"x.log\" }\n"
-		  "trace { directory = \"sub\" raw = all pcap = yes }\n"
+		  "trace { directory = \"sub\" raw = all pcap = yes failures = 0\n"
+		  "        file-bytes = 70000 directory-bytes = 70001 recent = 3 }\n"
 		  "control { socket = \"c.sock\" }\n"
 		  "http { listen = \"127.0.0.1:9269\" }\n"
 		  "user = root\n");
@@ -243,6 +244,7 @@ static void a_whole_file_is_read(void **state)
 	assert_false(p->verify_requires_tls);
 	assert_false(p->keepalive);
 	assert_true(p->multiplex);
+	assert_false(p->trace);
 	assert_true(p->bidi);
 	assert_int_equal(p->type, PL_VERIFIED);
 	assert_int_equal(p->connection_limit, 7);
@@ -253,6 +255,7 @@ static void a_whole_file_is_read(void **state)
 	assert_true(p->verify_requires_tls);
 	assert_true(p->keepalive);
 	assert_false(p->multiplex);
+	assert_true(p->trace);
 	assert_false(p->bidi);
 	assert_int_equal(loaded->timeouts.dns, 1);
 	assert_int_equal(loaded->timeouts.connect, 2);
@@ -274,6 +277,10 @@ static void a_whole_file_is_read(void **state)
 	assert_non_null(strstr(loaded->trace.directory, "/sub"));
 	assert_string_equal(loaded->trace.raw, "all");
 	assert_true(loaded->trace.pcap);
+	assert_int_equal(loaded->trace.file_bytes, 70000);
+	assert_int_equal(loaded->trace.directory_bytes, 70001);
+	assert_int_equal(loaded->trace.failures, 0);
+	assert_int_equal(loaded->trace.recent, 3);
 	snprintf(path, sizeof path, "%s/c.sock", folder);
 	assert_string_equal(loaded->control_socket, path);
 	assert_string_equal(loaded->http_listen, "127.0.0.1:9269");
@@ -306,6 +313,10 @@ static void defaults_hold(void **state)
 	assert_string_equal(loaded->log.destination, "stderr");
 	assert_null(loaded->trace.directory);
 	assert_string_equal(loaded->trace.raw, "negotiation");
+	assert_int_equal(loaded->trace.file_bytes, 4194304);
+	assert_int_equal(loaded->trace.directory_bytes, 268435456);
+	assert_int_equal(loaded->trace.failures, 64);
+	assert_int_equal(loaded->trace.recent, 64);
 	assert_null(loaded->control_socket);
 	assert_null(loaded->http_listen);
 	assert_null(loaded->dialback_secret);
@@ -670,6 +681,9 @@ static void files_and_folders_must_be_there(void **state)
 	is_refused("trace {\n directory = \"gone/x\" }\n", 2, "gone/x");
 	is_refused("trace {\n directory = \"alpha.crt\" }\n", 2, "not a folder");
 	is_loaded("trace { directory = \"will-be-made\" }\n");
+	is_refused("trace {\n file-bytes = 100000\n directory-bytes = 90000 }\n", 3,
+		   "less than file-bytes");
+	is_refused("trace {\n file-bytes = 1 }\n", 2, "file-bytes");
 	is_refused("\nuser = \"no-such-user-here\"\n", 2, "no-such-user-here");
 	memset(name, 'n', sizeof name - 1);
 	name[sizeof name - 1] = '\0';
@@ -692,9 +706,8 @@ static void settings_without_effect_are_told(void **state)
 		   "contradicts");
 }
 
-static void what_is_not_served_is_told(void **state)
+static void empty_settings_are_none(void **state)
 {
-	is_warned("trace {\n directory = sub }\n", 2, "no traces");
 	is_loaded(ALPHA "http { listen = \"\" }\ntrace { directory = \"\" }\n");
 	assert_int_equal(count(PL_WARNING), 0);
 }
@@ -936,7 +949,7 @@ int main(void)
 		cmocka_unit_test(secrets_are_weighed),
 		cmocka_unit_test(files_and_folders_must_be_there),
 		cmocka_unit_test(settings_without_effect_are_told),
-		cmocka_unit_test(what_is_not_served_is_told),
+		cmocka_unit_test(empty_settings_are_none),
 		cmocka_unit_test(booleans_have_six_spellings),
 		cmocka_unit_test(numbers_are_whole_and_in_range),
 		cmocka_unit_test(the_closest_section_is_found),
