@@ -16,10 +16,12 @@ static unsigned delivered;
 static char last[65536];   /* what came back lately, one behind the other */
 
 static enum pl_delivery deliver(void *owner, const char *domain,
-				const void *bytes, size_t length)
+				const void *bytes, size_t length,
+				struct pl_sender *sender)
 {
 	(void)owner;
 	(void)domain;
+	(void)sender;
 	delivered++;
 	if (strlen(last) + length < sizeof last)
 		strncat(last, bytes, length);
