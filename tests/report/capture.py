@@ -1,4 +1,5 @@
 """What the tests of both captures share: tshark, and TAP."""
+import functools
 import os
 import subprocess
 import sys
@@ -27,6 +28,16 @@ def tshark(path, *arguments):
 def fields(path, only, *names, more=()):
     options = [word for name in names for word in ("-e", name)]
     return [line.split("\t") for line in tshark(path, *more, "-Y", only, "-T", "fields", *options)]
+
+
+@functools.lru_cache(None)
+def packets(path, *more):
+    """Every packet as {field: value}: tshark starts slowly, so it is asked once for each file."""
+    names = ("frame.protocols", "frame.time_relative", "frame.comment", "frame.packet_flags_direction",
+             "_ws.col.Info", "_ws.col.Source", "_ws.col.Destination", "tcp.stream", "tcp.flags", "tcp.len",
+             "tcp.checksum.status", "ip.checksum.status", "tls.handshake.ciphersuite", "exported_pdu.src_port",
+             "exported_pdu.dst_port", "systemd_journal.message", "systemd_journal.priority")
+    return [dict(zip(names, row)) for row in fields(path, "frame", *names, more=more)]
 
 
 def main():

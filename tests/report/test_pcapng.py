@@ -11,7 +11,7 @@ import struct
 import subprocess
 import sys
 
-from capture import fields, folder, main, test, tshark
+from capture import fields, folder, main, packets, test, tshark
 
 PARLEY, SAMPLES = sys.argv[1:3]
 
@@ -96,40 +96,46 @@ def export(text, name="trace"):
     return path + ".pcapng"
 
 
+def dialback_capture(tls):
+    path = os.path.join(folder.name, tls + ".pcapng")
+    return path if os.path.exists(path) else export(dialback_trace(tls).text(), tls)
+
+
+def elements(path):
+    return [packet for packet in packets(path) if "xmpp" in packet["frame.protocols"].split(":")]
+
+
+def entries(path):
+    return [packet for packet in packets(path) if packet["systemd_journal.message"]]
+
+
 @test
 def every_element_is_a_packet():
     for tls in "starttls", "direct":
-        trace = dialback_trace(tls)
-        path = export(trace.text(), tls)
-        lines = tshark(path, "-Y", "xmpp")
-        assert len(lines) == len(trace.elements()), "\n".join(lines)
-        others = tshark(path, "-Y", "!xmpp && !systemd_journal")
-        assert not others, others
+        path = dialback_capture(tls)
+        assert len(elements(path)) == len(dialback_trace(tls).elements()), packets(path)
+        assert len(elements(path)) + len(entries(path)) == len(packets(path))
         # A closing tag alone is none to its XML dissector, though one to the other.
-        malformed = tshark(path, "-Y", "_ws.malformed")
-        assert len(malformed) == 1 and "STREAM END" in malformed[0], malformed
+        malformed = [packet["_ws.col.Info"] for packet in packets(path) if "malformed" in packet["frame.protocols"]]
+        assert not malformed or len(malformed) == 1 and "STREAM END" in malformed[0], malformed
+    assert len(tshark(path, "-Y", "xmpp")) == len(elements(path))
 
 
 @test
 def packets_know_their_ends():
-    path = export(dialback_trace("starttls").text())
-    rows = fields(path, "xmpp", "ip.src", "ip.dst", "exported_pdu.src_port", "exported_pdu.dst_port",
-                  "frame.packet_flags_direction", "exported_pdu.ipv4_src", "exported_pdu.ipv4_dst")
-    assert {tuple(row[2:]) for row in rows} == {
-        ("40000", "5269", "0x00000002", "192.0.2.1", "192.0.2.2"),
-        ("5269", "40000", "0x00000001", "192.0.2.2", "192.0.2.1")}, rows
-    columns = tshark(path, "-Y", "xmpp", "-T", "fields", "-e", "_ws.col.Source", "-e", "_ws.col.Destination")
-    assert set(columns) == {"192.0.2.1\t192.0.2.2", "192.0.2.2\t192.0.2.1"}, columns
+    rows = {tuple(packet[name] for name in ("_ws.col.Source", "exported_pdu.src_port", "_ws.col.Destination",
+                                            "exported_pdu.dst_port", "frame.packet_flags_direction"))
+            for packet in elements(dialback_capture("starttls"))}
+    assert rows == {("192.0.2.1", "40000", "192.0.2.2", "5269", "0x00000002"),
+                    ("192.0.2.2", "5269", "192.0.2.1", "40000", "0x00000001")}, rows
 
 
 @test
 def unknown_packets_have_a_comment():
-    trace = dialback_trace("starttls")
-    path = export(trace.text())
-    rows = fields(path, "xmpp", "frame.comment", "_ws.col.Info")
-    assert all(row[0] for row in rows), rows
-    unknown = [row[0] for row in rows if "UNKNOWN" in row[1]]
-    assert len(unknown) == 3, rows
+    found = elements(dialback_capture("starttls"))
+    assert all(packet["frame.comment"] for packet in found), found
+    unknown = [packet["frame.comment"] for packet in found if "UNKNOWN" in packet["_ws.col.Info"]]
+    assert len(unknown) == 3, found
     assert unknown[0] == "s1 a.example>b.example out, tls: key sent [dialback.result] masked", unknown
     assert unknown[2] == "s1 a.example>b.example in, tls: policy-violation [error.stream, peer-stream-error]", unknown
 
@@ -137,26 +143,26 @@ def unknown_packets_have_a_comment():
 @test
 def decisions_stand_in_between():
     trace = dialback_trace("starttls")
-    path = export(trace.text())
-    rows = fields(path, "systemd_journal", "systemd_journal.message", "systemd_journal.priority",
-                  "systemd_journal.realtime_timestamp")
+    path = dialback_capture("starttls")
+    found = entries(path)
     expected = [record for record in trace.records if "raw" not in record and record["event"] != "policy.step"]
-    assert len(rows) == len(expected), rows
-    for row, record in zip(rows, expected):
-        assert f"[{record['event']}" in row[0], (row, record)
-    assert rows[0][0] == "s1 a.example>b.example local, plain: a.example -> b.example [trace.begin]", rows[0]
+    assert len(found) == len(expected), found
+    messages = [packet["systemd_journal.message"] for packet in found]
+    for message, record in zip(messages, expected):
+        assert f"[{record['event']}" in message, (message, record)
+    assert messages[0] == "s1 a.example>b.example local, plain: a.example -> b.example [trace.begin]", messages
     priorities = {"error": "3", "notice": "5", "info": "6"}
-    assert [row[1] for row in rows] == [priorities[record["level"]] for record in expected], rows
+    assert ([packet["systemd_journal.priority"] for packet in found] ==
+            [priorities[record["level"]] for record in expected]), found
     text = "\n".join(tshark(path, "-Y", "systemd_journal", "-V"))
-    assert "PARLEY_TRACE=7f3c9a1e0b52" in text or "7f3c9a1e0b52" in text, text[:2000]
-    assert "TLSv1.3" in text
-    numbers = [float(line) for line in tshark(path, "-T", "fields", "-e", "frame.time_relative")]
-    assert numbers == sorted(numbers) and abs(numbers[-1] - trace.records[-1]["mono_us"] / 1e6) < 1e-6, numbers
+    assert "7f3c9a1e0b52" in text and "TLSv1.3" in text, text[:2000]
+    times = [float(packet["frame.time_relative"]) for packet in packets(path)]
+    assert times == sorted(times) and abs(times[-1] - trace.records[-1]["mono_us"] / 1e6) < 1e-6, times
 
 
 @test
 def the_file_says_who_made_it():
-    path = export(dialback_trace("direct").text())
+    path = dialback_capture("direct")
     done = subprocess.run(["capinfos", path], capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done
     assert re.search(r"Capture application: +parley \d", done.stdout), done.stdout
@@ -229,7 +235,7 @@ def elements_of_any_size_and_kind():
 def blocks_are_whole():
     """Every block says its length at both ends, in units of four bytes."""
     for tls in "starttls", "direct":
-        with open(export(dialback_trace(tls).text()), "rb") as file:
+        with open(dialback_capture(tls), "rb") as file:
             data = file.read()
         offset = 0
         while offset < len(data):
@@ -252,10 +258,10 @@ def samples():
         records = [json.loads(line) for line in text.splitlines()]
         path = export(text, name)
         rows = fields(path, "!systemd_journal", "_ws.col.Protocol")
-        elements = [record for record in records if record.get("raw")]
-        assert len(rows) == len(elements), (name, rows)
+        raw = [record for record in records if record.get("raw")]
+        assert len(rows) == len(raw), (name, rows)
         # Bytes that are no XML, or not all of it, are packets too, if nothing more.
-        if not any("raw_enc" in record or "trunc" in record for record in elements):
+        if not any("raw_enc" in record or "trunc" in record for record in raw):
             assert {row[0] for row in rows} <= {"XMPP/XML"}, (name, rows)
 
 

@@ -9,11 +9,12 @@ import struct
 import subprocess
 import sys
 
-from capture import fields, folder, main, test, tshark
+from capture import folder, main, packets, test, tshark
 
 WIRE_CAPTURE, PARLEY = sys.argv[1:3]
 PLUGIN = os.path.join(folder.name, "parley.lua")
 LUA = ("-X", "lua_script:" + PLUGIN)
+CHECKED = ("-o", "tcp.check_checksum:TRUE", "-o", "ip.check_checksum:TRUE")
 VERSIONS = "TLSv1.3", "TLSv1.2"
 SECTION, PACKET, SECRETS = 0x0a0d0d0a, 6, 10
 
@@ -43,10 +44,14 @@ def without_keys(path):
     return bare
 
 
+def seen(path, more=LUA):
+    return packets(path, *CHECKED, *more)
+
+
 def shown(path, stream, more=LUA):
     """What tshark shows of the elements of one TCP connection."""
-    rows = fields(path, f"xmpp && tcp.stream == {stream}", "_ws.col.Info", more=more)
-    return [re.sub(r"\s*(, Alert.*|\[TCP.*)?$", "", row[0]) for row in rows]
+    return [re.sub(r"\s*(, Alert.*|\[TCP.*)?$", "", packet["_ws.col.Info"]) for packet in seen(path, more)
+            if packet["tcp.stream"] == str(stream) and ":xmpp" in packet["frame.protocols"]]
 
 
 def blocks(path):
@@ -83,9 +88,10 @@ def starttls_is_decrypted():
         for name in "starttls", "pieces":
             lines = shown(capture(version, name), 0)
             assert lines == story(IN_CLEAR + ENCRYPTED, "beta.example"), (version, name, lines)
-        suites = fields(capture(version, "starttls"), "tls.handshake.type == 2", "tls.handshake.ciphersuite", more=LUA)
+        suites = [packet["tls.handshake.ciphersuite"] for packet in seen(capture(version, "starttls"))]
         # The version is the one that was wanted: TLS 1.3 has suites of its own.
-        assert suites and {row[0].startswith("0x13") for row in suites} == {version == "TLSv1.3"}, suites
+        chosen = [suite for suite in suites if suite and "," not in suite]
+        assert chosen and {suite.startswith("0x13") for suite in chosen} == {version == "TLSv1.3"}, suites
     assert shown(capture("TLSv1.3", "ipv6"), 0) == story(IN_CLEAR + ENCRYPTED, "beta.example")
 
 
@@ -155,14 +161,14 @@ def a_secret_comes_before_what_it_opens():
 
 @test
 def packets_are_sound():
-    options = "-o", "tcp.check_checksum:TRUE", "-o", "ip.check_checksum:TRUE"
     for name in "starttls", "ipv6", "pieces", "clear", "odd":
-        rows = fields(capture("TLSv1.3", name), "frame", "tcp.checksum.status", "ip.checksum.status",
-                      "frame.packet_flags_direction", "frame.time_relative", more=(*options, *LUA))
-        assert rows and {row[0] for row in rows} == {"1"}, (name, rows)
-        assert {row[1] for row in rows} == ({""} if name in ("ipv6", "odd") else {"1"}), (name, rows)
-        assert {row[2] for row in rows} == {"0x00000001", "0x00000002"}, rows
-        times = [float(row[3]) for row in rows]
+        found = seen(capture("TLSv1.3", name))
+        assert found and {packet["tcp.checksum.status"] for packet in found} == {"1"}, (name, found)
+        expected = {""} if name in ("ipv6", "odd") else {"1"}
+        assert {packet["ip.checksum.status"] for packet in found} == expected, (name, found)
+        ways = {packet["frame.packet_flags_direction"] for packet in found}
+        assert ways == {"0x00000001", "0x00000002"}, (name, ways)
+        times = [float(packet["frame.time_relative"]) for packet in found]
         assert times == sorted(times), (name, times)
     assert not tshark(capture("TLSv1.3", "pieces"), *LUA, "-Y", "tcp.analysis.flags")
 
@@ -170,13 +176,13 @@ def packets_are_sound():
 @test
 def connections_begin_and_end():
     for name in "starttls", "clear":
-        path = capture("TLSv1.3", name)
-        flags = [row[0] for row in fields(path, "tcp.stream == 0", "tcp.flags", more=LUA)]
+        flags = [packet["tcp.flags"] for packet in seen(capture("TLSv1.3", name)) if packet["tcp.stream"] == "0"]
         assert flags[:3] == ["0x0002", "0x0012", "0x0010"], flags
         assert flags[-1] == "0x0011" and "0x0004" not in flags, flags
-    rows = fields(capture("TLSv1.3", "odd"), "tcp", "tcp.flags", "tcp.len")
-    assert [row[0] for row in rows] == ["0x0002", "0x0012", "0x0010", "0x0011", "0x0014"], rows
-    assert {row[1] for row in rows} == {"0"}, rows
+    odd = seen(capture("TLSv1.3", "odd"))
+    flags = [packet["tcp.flags"] for packet in odd]
+    assert flags == ["0x0002", "0x0012", "0x0010", "0x0011", "0x0014"], flags
+    assert {packet["tcp.len"] for packet in odd} == {"0"}, odd
 
 
 main()
