@@ -79,6 +79,10 @@ enum pl_sasl_result pl_sasl_server_step(struct pl_sasl_server *server,
 					enum pl_sasl_condition *condition,
 					struct pl_error *why);
 
+/* The authorization identity in a body of EXTERNAL, printable, for who only
+ * shows it; "" for "=". False: it is empty or no base64. */
+bool pl_sasl_authzid(const char *body, size_t length, char *out, size_t size);
+
 /* ----- initiating entity ----- */
 
 /*

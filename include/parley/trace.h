@@ -225,7 +225,8 @@ enum pl_trace_mask {
  * header, or a closing tag. */
 void pl_trace_raw(struct pl_traced *connection, const void *bytes,
 		  size_t length, enum pl_trace_mask mask);
-/* Only its length is known, or only that may be told. */
+/* Only its length is known, or only that may be told; or, behind
+ * pl_trace_raw(), that gave no more than the beginning of so many bytes. */
 void pl_trace_length(struct pl_traced *connection, size_t length);
 
 /* ----- the machines' steps (policy.step), for replay ----- */

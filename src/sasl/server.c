@@ -274,3 +274,17 @@ enum pl_sasl_result pl_sasl_server_step(struct pl_sasl_server *server,
 	return conclude(server, &response, ask_library(server, &response),
 			condition, why);
 }
+
+bool pl_sasl_authzid(const char *body, size_t length, char *out, size_t size)
+{
+	struct response response;
+
+	if (length == 0 || length > PL_SASL_BODY_LIMIT)
+		return false;
+	memset(&response, 0, sizeof response);
+	strip(&response, body, length);
+	if (strcmp(response.text, "=") != 0 && !decode(&response))
+		return false;
+	pl_text_printable(out, size, response.bytes, response.length);
+	return true;
+}

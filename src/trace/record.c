@@ -484,8 +484,11 @@ void pl_trace_length(struct pl_traced *connection, size_t length)
 {
 	struct builder *builder = building(connection);
 
-	if (builder != NULL)
-		builder->wire = length;
+	if (builder == NULL)
+		return;
+	if (builder->has_raw && length > builder->wire)
+		builder->cut += length - builder->wire;
+	builder->wire = length;
 }
 
 void pl_trace_raw(struct pl_traced *connection, const void *bytes,
