@@ -139,6 +139,7 @@ struct pl_pair {
 	uint64_t opened_ms;
 	char *words;                /* owned: the other side's words, or NULL */
 	void *route;                /* the router's own, NULL at first */
+	unsigned number;            /* of this stream's pairs, in traces */
 	struct pl_pair *next;       /* in pl_stream's list */
 };
 
@@ -186,6 +187,7 @@ struct pl_stream_initiate {
 	bool direct_tls, verify_only, tls_given_up, sasl_given_up;
 	const struct pl_dns_target *target; /* for DANE; NULL: none */
 	uint64_t began_ms;         /* when the attempt began, for `ms` */
+	struct pl_traced *traced;  /* taken over; NULL: not traced */
 };
 
 /* Both: NULL when memory is out (the connection is dropped). */
@@ -196,7 +198,8 @@ struct pl_stream *pl_stream_initiating(struct pl_world *world,
 struct pl_stream *pl_stream_receiving(struct pl_world *world,
 				      const struct pl_stream_events *events,
 				      void *owner, struct pl_conn *conn,
-				      bool direct_tls);
+				      bool direct_tls,
+				      struct pl_traced *traced); /* taken over */
 
 /* Initiating: begins a pair from local to the remote domain: now, where the
  * stream is ready, else when it is. NULL: too many pairs, or ended. */
@@ -245,6 +248,12 @@ struct pl_stream_info {
 };
 void pl_stream_info(const struct pl_stream *stream,
 		    struct pl_stream_info *info);
+
+/* Its connection in a trace; borrowed, NULL: not traced. */
+struct pl_traced *pl_stream_traced(const struct pl_stream *stream);
+/* The record established.failed of an attempt that came to no stream. */
+void pl_stream_record_failed(struct pl_traced *traced,
+			     const struct pl_outcome *outcome);
 
 /* For the owner's lists: a pointer of the owner's. */
 void pl_stream_set_data(struct pl_stream *stream, void *data);

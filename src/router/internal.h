@@ -12,6 +12,7 @@
  * ping.c      pings of ours
  * negotiate.c negotiations for their own sake
  * record.c    outcomes that are kept
+ * traced.c    the records of look-ups and connecting, and whose they are
  */
 #ifndef PARLEY_ROUTER_INTERNAL_H
 #define PARLEY_ROUTER_INTERNAL_H
@@ -127,7 +128,37 @@ struct pl_stream *router_dialled(struct pl_router *router,
 unsigned router_with_remote(const struct pl_router *router,
 			    const char *remote, const struct pl_stream *but);
 
+/* traced.c: each does nothing where nothing is recorded */
+/* The beginning of an attempt, with its terms; NULL: nothing is recorded. */
+struct pl_trace *traced_begin(struct pl_router *router, const char *local,
+			      const char *remote,
+			      const struct pl_partner_view *partner);
+/* A connection of it to come, ours; parent: what it is made for, or NULL. */
+struct pl_traced *traced_connection(struct pl_trace *trace, const char *local,
+				    const char *remote,
+				    const struct pl_traced *parent);
+/* One that was accepted. */
+struct pl_traced *traced_accepted(struct pl_router *router,
+				  const struct pl_conn *conn, bool direct_tls);
+void traced_query(struct pl_traced *traced, const char *remote,
+		  const struct pl_partner_view *partner);
+void traced_answer(struct pl_traced *traced,
+		   const struct pl_dns_answer *answer);
+void traced_no_answer(struct pl_traced *traced, enum pl_code code,
+		      const char *text);
+void traced_dial(struct pl_traced *traced, const struct pl_dns_target *target);
+void traced_dialled(struct pl_traced *traced,
+		    const struct pl_dial_result *result, uint64_t us);
+/* An outcome that came to no stream; traced NULL: of an attempt that had
+ * not even begun. */
+void traced_unreached(struct pl_router *router, struct pl_traced *traced,
+		      const struct pl_outcome *outcome);
+
 /* outgoing.c */
+/* Its connection in a trace, as long as no stream has it; borrowed. */
+struct pl_traced *outgoing_traced(struct outgoing *outgoing);
+/* The attempt is over: no more connections of it come. */
+void outgoing_over(struct outgoing *outgoing);
 struct outgoing *outgoing_start(struct pl_router *router, const char *local,
 				const char *remote, struct authority *authority,
 				const struct outgoing_events *events,
@@ -174,6 +205,8 @@ void verify_look_up_again(struct pl_router *router);
 void routes_forgive(struct pl_router *router);
 
 /* verify.c */
+/* The connection of the stream whose key is to be verified; NULL: none. */
+struct pl_traced *verify_parent(const struct authority *authority);
 void verify_start(struct pl_router *router, struct pl_stream *stream,
 		  struct pl_pair *pair, const char *id, const char *key);
 bool verify_answered(struct pl_router *router, struct authority *authority,

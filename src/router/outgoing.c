@@ -31,6 +31,9 @@ struct outgoing {
 	size_t count, current;
 	unsigned connections;
 	bool tls_given_up, sasl_given_up;
+	struct pl_trace *trace;               /* owned; NULL: none, or over */
+	struct pl_traced *traced;             /* owned till a stream has it */
+	uint64_t dialled_us;                  /* traced only */
 	struct pl_stream *stream;             /* made by it; NULL once gone */
 	uint64_t began_ms, stage_ms;
 	enum pl_code code;                    /* of the last failure */
@@ -49,6 +52,53 @@ static void forget_stream(struct outgoing *outgoing)
 	outgoing->stream = NULL;
 }
 
+/* ----- its trace ----- */
+
+struct pl_traced *outgoing_traced(struct outgoing *outgoing)
+{
+	const struct pl_traced *parent = NULL;
+
+	if (outgoing->traced != NULL || outgoing->trace == NULL)
+		return outgoing->traced;
+	if (outgoing->authority != NULL)
+		parent = verify_parent(outgoing->authority);
+	outgoing->traced = traced_connection(outgoing->trace, outgoing->local,
+					     outgoing->remote, parent);
+	return outgoing->traced;
+}
+
+static void leave_connection(struct outgoing *outgoing)
+{
+	pl_trace_leave(outgoing->traced);
+	outgoing->traced = NULL;
+}
+
+void outgoing_over(struct outgoing *outgoing)
+{
+	leave_connection(outgoing);
+	pl_trace_unref(outgoing->trace);
+	outgoing->trace = NULL;
+}
+
+/* A key is verified in the trace of the stream that it came on. */
+static void begin_trace(struct outgoing *outgoing)
+{
+	struct pl_traced *parent;
+
+	if (outgoing->router->world->tracer == NULL)
+		return;
+	if (outgoing->authority == NULL) {
+		outgoing->trace = traced_begin(outgoing->router,
+					       outgoing->local,
+					       outgoing->remote,
+					       &outgoing->partner);
+	} else {
+		parent = verify_parent(outgoing->authority);
+		if (parent != NULL)
+			outgoing->trace = pl_trace_ref(pl_trace_of(parent));
+	}
+}
+
 static void free_targets(struct outgoing *outgoing)
 {
 	for (size_t i = 0; i < outgoing->count; i++)
@@ -64,6 +114,7 @@ void outgoing_free(struct outgoing *outgoing)
 	if (outgoing == NULL)
 		return;
 	forget_stream(outgoing);
+	outgoing_over(outgoing);
 	if (outgoing->query != NULL)
 		pl_dns_cancel(outgoing->query);
 	if (outgoing->dial != NULL)
@@ -102,21 +153,34 @@ static void count_stage(struct outgoing *outgoing, enum pl_stage stage)
 
 static bool dial_current(struct outgoing *outgoing);
 
+static void tell_dialled(struct outgoing *outgoing,
+			 const struct pl_dial_result *result)
+{
+	if (outgoing->traced != NULL)
+		traced_dialled(outgoing->traced, result,
+			       pl_loop_now_us(outgoing->router->world->loop) -
+			       outgoing->dialled_us);
+}
+
 static void on_dialled(void *owner, const struct pl_dial_result *result)
 {
 	struct outgoing *outgoing = owner;
 	const struct pl_dns_target *target =
 		&outgoing->targets[outgoing->current];
+	struct pl_traced *traced;
 
 	outgoing->dial = NULL;
 	count_stage(outgoing, PL_STAGE_TCP);
 	snprintf(outgoing->addr, sizeof outgoing->addr, "%s", result->peer);
+	tell_dialled(outgoing, result);
 	if (result->conn == NULL) {
 		outgoing->current++;
 		if (!dial_current(outgoing))
 			fail(outgoing, result->code, result->text);
 		return;
 	}
+	traced = outgoing_traced(outgoing);
+	outgoing->traced = NULL;
 	outgoing->stream = router_dialled(
 		outgoing->router, outgoing, outgoing->authority,
 		&(struct pl_stream_initiate){
@@ -132,6 +196,7 @@ static void on_dialled(void *owner, const struct pl_dial_result *result)
 			.began_ms = outgoing->connections == 1
 				? outgoing->began_ms
 				: pl_loop_now_ms(outgoing->router->world->loop),
+			.traced = traced,
 		});
 	if (outgoing->stream == NULL) {
 		fail(outgoing, PL_CODE_INTERNAL, "no memory");
@@ -157,9 +222,16 @@ static bool dial_current(struct outgoing *outgoing)
 	if (outgoing->current >= outgoing->count ||
 	    outgoing->connections >= CONNECTIONS_PER_ATTEMPT)
 		return false;
-	outgoing->connections++;
 	outgoing->stage_ms = pl_loop_now_ms(outgoing->router->world->loop);
+	/* Each connection has records of its own, the first the look-up's. */
+	if (outgoing->connections++ > 0)
+		leave_connection(outgoing);
 	target = &outgoing->targets[outgoing->current];
+	if (outgoing_traced(outgoing) != NULL) {
+		outgoing->dialled_us =
+			pl_loop_now_us(outgoing->router->world->loop);
+		traced_dial(outgoing->traced, target);
+	}
 	outgoing->dial = pl_dial_start(
 		outgoing->router->world->loop, target->addresses,
 		target->addresses_count,
@@ -220,11 +292,14 @@ static void on_found(void *owner, const struct pl_dns_answer *answer)
 	pl_timer_clear(outgoing->dns_timer);
 	count_stage(outgoing, PL_STAGE_DNS);
 	if (answer->code != PL_CODE_NONE || answer->count == 0) {
-		fail(outgoing, answer->code != PL_CODE_NONE
-				       ? answer->code : PL_CODE_DNS_NO_ADDRESS,
-		     answer->text);
+		enum pl_code code = answer->code != PL_CODE_NONE
+			? answer->code : PL_CODE_DNS_NO_ADDRESS;
+
+		traced_no_answer(outgoing->traced, code, answer->text);
+		fail(outgoing, code, answer->text);
 		return;
 	}
+	traced_answer(outgoing->traced, answer);
 	keep_targets(outgoing, answer);
 	if (!dial_current(outgoing))
 		fail(outgoing, PL_CODE_DNS_NO_ADDRESS,
@@ -241,6 +316,8 @@ static void on_dns_deadline(void *owner)
 		pl_dns_cancel(outgoing->query);
 	}
 	outgoing->query = NULL;
+	traced_no_answer(outgoing->traced, code,
+			 "no answer within the time limit");
 	fail(outgoing, code, "no answer within the time limit");
 }
 
@@ -267,6 +344,15 @@ static void name_address(struct outgoing *outgoing)
 	}
 }
 
+static void tell_given_up(struct outgoing *outgoing)
+{
+	struct pl_dial_result result = { .code = PL_CODE_TCP_TIMEOUT,
+		.text = "no answer within the time limit" };
+
+	snprintf(result.peer, sizeof result.peer, "%s", outgoing->addr);
+	tell_dialled(outgoing, &result);
+}
+
 bool outgoing_give_up(struct outgoing *outgoing)
 {
 	if (outgoing->stream != NULL) {
@@ -277,6 +363,7 @@ bool outgoing_give_up(struct outgoing *outgoing)
 		pl_dial_cancel(outgoing->dial);
 		outgoing->dial = NULL;
 		name_address(outgoing);
+		tell_given_up(outgoing);
 		fail(outgoing, PL_CODE_TCP_TIMEOUT,
 		     "no answer within the time limit");
 		return true;
@@ -294,6 +381,7 @@ static void look_up(struct outgoing *outgoing)
 	struct pl_world *world = outgoing->router->world;
 
 	outgoing->stage_ms = pl_loop_now_ms(world->loop);
+	traced_query(outgoing_traced(outgoing), outgoing->remote, partner);
 	pl_timer_set(outgoing->dns_timer, world->limits.dns_ms);
 	if (partner->connect_host != NULL)
 		outgoing->query = pl_dns_find_host(
@@ -340,6 +428,7 @@ struct outgoing *outgoing_start(struct pl_router *router, const char *local,
 	outgoing->dns_timer = pl_timer_new(world->loop, on_dns_deadline,
 					   outgoing);
 	world->partner(world->site, local, remote, &outgoing->partner);
+	begin_trace(outgoing);
 	look_up(outgoing);
 	outgoing->partner.connect_host = NULL; /* was borrowed for this turn */
 	return outgoing;

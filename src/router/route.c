@@ -239,6 +239,8 @@ static void attempt_failed(struct route *route, enum pl_code code,
 	route->bounce = bounce;
 	route->pair = NULL;
 	route->over = true; /* freed by the sweep or the next attempt */
+	if (route->outgoing != NULL)
+		outgoing_over(route->outgoing);
 	bounce_all(route, bounce);
 	ping_route_failed(route->router, route->local, route->remote, code);
 	negotiation_ended(route->router, route->local, route->remote, code);
@@ -276,6 +278,9 @@ static void tell_unreached(struct route *route, enum pl_code code,
 	outcome.ms = pl_loop_now_ms(router->world->loop) - route->attempted_ms;
 	pl_outcome_log(router->world->log, &outcome);
 	record_keep(router, &outcome);
+	traced_unreached(router, route->outgoing != NULL
+				 ? outgoing_traced(route->outgoing) : NULL,
+			 &outcome);
 }
 
 static void on_failed(void *owner, enum pl_code code, const char *words,
@@ -332,6 +337,8 @@ static void opened(struct route *route, struct pl_pair *pair)
 	pair->route = route;
 	route->failed = PL_CODE_NONE;
 	route->over = true; /* the attempt is done, the stream stays */
+	if (route->outgoing != NULL)
+		outgoing_over(route->outgoing);
 	route->failures = 0;
 	while ((waiting = next_waiting(route)) != NULL) {
 		enum pl_stanza_condition why =
@@ -624,9 +631,9 @@ void routes_stop(struct pl_router *router)
 		if (route->outgoing == NULL || route->over ||
 		    route->pair != NULL)
 			continue;
+		tell_unreached(route, PL_CODE_SHUTDOWN, NULL, NULL);
 		outgoing_free(route->outgoing);
 		route->outgoing = NULL;
-		tell_unreached(route, PL_CODE_SHUTDOWN, NULL, NULL);
 		attempt_failed(route, PL_CODE_SHUTDOWN,
 			       PL_SC_REMOTE_SERVER_TIMEOUT);
 	}

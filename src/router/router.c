@@ -269,7 +269,9 @@ void pl_router_accept(struct pl_router *router, struct pl_conn *conn,
 	}
 	link = new_link(router);
 	keep_link(link, pl_stream_receiving(router->world, &stream_events,
-					    link, conn, direct_tls));
+					    link, conn, direct_tls,
+					    traced_accepted(router, conn,
+							    direct_tls)));
 }
 
 struct pl_stream *router_dialled(struct pl_router *router,

@@ -31,6 +31,7 @@ struct authority {
 	unsigned asks_count;
 	bool ready, over;
 	const char *refusal;         /* why it is not even tried, or NULL */
+	struct pl_stream *first;     /* borrowed, while it is being made */
 	TAILQ_ENTRY(authority) entry;
 };
 
@@ -228,8 +229,20 @@ static void tell_refusal(void *owner)
 			 authority->refusal);
 }
 
+/* The first ask may be on its way still. */
+struct pl_traced *verify_parent(const struct authority *authority)
+{
+	const struct ask *ask = TAILQ_FIRST(&authority->asks);
+
+	if (ask != NULL)
+		return pl_stream_traced(ask->stream);
+	return authority->first != NULL ? pl_stream_traced(authority->first)
+					: NULL;
+}
+
 static struct authority *make(struct pl_router *router, const char *local,
-			      const char *remote, const char *source)
+			      const char *remote, const char *source,
+			      struct pl_stream *first)
 {
 	struct authority *authority = pl_calloc(1, sizeof *authority);
 
@@ -237,6 +250,7 @@ static struct authority *make(struct pl_router *router, const char *local,
 	authority->remote = pl_strdup(remote);
 	authority->source = pl_strdup(source);
 	authority->refusal = refusal(router, local, remote, source);
+	authority->first = first;
 	TAILQ_INIT(&authority->asks);
 	TAILQ_INSERT_TAIL(&router->authorities, authority, entry);
 	router->authorities_count++;
@@ -247,6 +261,7 @@ static struct authority *make(struct pl_router *router, const char *local,
 						     authority,
 						     &outgoing_events,
 						     authority);
+	authority->first = NULL;
 	return authority;
 }
 
@@ -260,7 +275,7 @@ void verify_start(struct pl_router *router, struct pl_stream *stream,
 	pl_stream_info(stream, &info);
 	if (authority == NULL || authority->asks_count >= AUTHORITY_ASKS)
 		authority = make(router, pair->local, pair->remote,
-				 info.addr_group);
+				 info.addr_group, stream);
 	ask = pl_calloc(1, sizeof *ask);
 	ask->stream = stream;
 	ask->pair = pair;

@@ -200,10 +200,12 @@ static void close_stream(struct pl_stream *stream)
 	stream_flush(stream);
 	if (stream->tls != NULL) {
 		pl_tls_shutdown(stream->tls);
+		record_tls_close(stream, true);
 		stream_flush(stream);
 	}
 	odd_hurry(stream);
 	tap_end(stream, PL_TAP_CLOSED);
+	record_our_end(stream, false);
 	pl_conn_close(stream->conn, STREAM_LINGER_MS);
 	stream->conn = NULL;
 	stream_finish(stream);
@@ -215,6 +217,7 @@ static void abort_stream(struct pl_stream *stream)
 		return;
 	odd_hurry(stream);
 	tap_end(stream, PL_TAP_DROPPED);
+	record_our_end(stream, true);
 	/* The alert that says why a handshake failed is still to go out. */
 	if (stream->tls != NULL && !stream->handshake_told &&
 	    pl_conn_pending(stream->conn) > 0)
@@ -256,7 +259,7 @@ void stream_carry_out(struct pl_stream *stream, unsigned action,
 		break;
 	case PL_DO_RESTART: restart(stream); break;
 	case PL_DO_SEND_BIDI:
-		write_text(stream, "<bidi xmlns='" PL_NS_BIDI "'/>");
+		write_element(stream, "<bidi xmlns='" PL_NS_BIDI "'/>");
 		break;
 	case PL_DO_SEND_AUTH: write_auth(stream, false); break;
 	case PL_DO_SEND_RESPONSE: write_auth(stream, true); break;

@@ -28,6 +28,7 @@ void dialback_unsolicited(struct pl_stream *stream, const char *what)
 {
 	struct pl_log_line line;
 
+	record_ignored(stream, what);
 	pl_log_begin(&line, stream->world->log, PL_LOG_INFO);
 	pl_log_text(&line, "stream", stream->log_id);
 	pl_log_text(&line, "event", "ignored");
@@ -118,6 +119,9 @@ static void take_result_request(struct pl_stream *stream,
 	if (stream->tls != NULL && event.addresses_good)
 		pl_tls_judge(stream->tls, from,
 			     pl_loop_time(world->loop).tv_sec, &verdict);
+	if (stream->tls != NULL && event.addresses_good &&
+	    strcmp(from, stream->remote) != 0)
+		record_judged(stream, from, &verdict);
 	event.certificate = verdict.certificate;
 	pair_event(pair, &event);
 	if ((full || !event.addresses_good) && pair != stream->header_pair)

@@ -124,11 +124,17 @@ static bool on_header(void *owner, const struct pl_xml_header *header)
 			strlen(header->id) <= STREAM_ID_LIMIT;
 	facts->declares_dialback = header->declares_dialback;
 	if (!stream->incoming) {
+		record_header(stream, header);
 		keep_peer_id(stream, header->id);
 	} else {
 		judge_addresses(stream, header, facts);
+		record_names(stream);
+		record_header(stream, header);
 		judge_certificate(stream);
 		event.certificate = stream->verdict.certificate;
+		if (stream->tls != NULL && stream->remote[0] != '\0')
+			record_judged(stream, stream->remote,
+				      &stream->verdict);
 		if (!facts->identity_changed)
 			name_header_pair(stream);
 		if (facts->from_present && !facts->malformed_address)
@@ -368,8 +374,8 @@ static bool on_element(void *owner, const struct pl_xml_node *element,
 {
 	struct pl_stream *stream = owner;
 
-	(void)bytes;
 	stream->element = element;
+	record_element(stream, element, bytes);
 	tell_element(stream, element);
 	stream->element = NULL;
 	return !stream->ended && !stream->restart && !stream->begin_handshake;
@@ -379,6 +385,7 @@ static bool on_end(void *owner)
 {
 	struct pl_stream *stream = owner;
 
+	record_close(stream);
 	stream_simple_event(stream, PL_EV_CLOSED);
 	return !stream->ended;
 }

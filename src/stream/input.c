@@ -16,6 +16,7 @@ bool stream_new_parser(struct pl_stream *stream)
 		? pl_xml_limits_after(stream_stanza_bytes(stream))
 		: pl_xml_limits_before(limits->unauthenticated_bytes);
 
+	record_new_document(stream);
 	pl_xml_free(stream->parser);
 	stream->parser = pl_xml_new(PL_NS_SERVER, &xml, &stream_xml_events,
 				    stream);
@@ -160,6 +161,7 @@ static void begin_handshake(struct pl_stream *stream)
 		return;
 	}
 	tap_secrets(stream);
+	record_tls_start(stream);
 	pl_tls_start(stream->tls);
 	drain_tls(stream);
 }
@@ -171,6 +173,7 @@ static void handshake_failed(struct pl_stream *stream)
 	event.tls_failure = pl_tls_failure(stream->tls, &event.alert);
 	stream_words(stream, "%s", pl_tls_failure_text(stream->tls));
 	drain_tls(stream); /* our own alert */
+	record_tls_failed(stream, &event, pl_tls_failure_text(stream->tls));
 	stream_event(stream, &event);
 }
 
@@ -185,6 +188,7 @@ static void handshake_done(struct pl_stream *stream)
 			     &stream->verdict);
 		event.certificate = stream->verdict.certificate;
 	}
+	record_tls_done(stream);
 	stream_event(stream, &event);
 	stream_settle(stream);
 }
@@ -218,14 +222,16 @@ static void tell_fault(struct pl_stream *stream)
 		[PL_XML_FORMAT] = PL_FAULT_FORMAT,
 	};
 	enum pl_xml_fault fault = pl_xml_fault(stream->parser);
+	struct pl_stream_event event = { .kind = PL_EV_FAULT };
 
 	if (fault == PL_XML_MEMORY) {
 		memory_gone(stream);
 		return;
 	}
+	event.fault = faults[fault];
 	stream_words(stream, "%s", pl_xml_fault_text(stream->parser));
-	stream_event(stream, &(struct pl_stream_event){
-		.kind = PL_EV_FAULT, .fault = faults[fault] });
+	record_fault(stream, &event, pl_xml_fault_text(stream->parser));
+	stream_event(stream, &event);
 }
 
 /* Plaintext goes to the parser, over as many documents as it spans. */
@@ -236,7 +242,9 @@ static void take(struct pl_stream *stream, const unsigned char *bytes,
 		size_t used;
 
 		stream->feeding = true;
+		record_feed(stream, bytes);
 		used = pl_xml_feed(stream->parser, bytes, length);
+		record_fed(stream, used);
 		stream->feeding = false;
 		bytes += used;
 		length -= used;
@@ -279,6 +287,8 @@ static void tell_tls_end(struct pl_stream *stream, bool reset)
 		if (pl_tls_failure_text(stream->tls)[0] != '\0')
 			stream_words(stream, "%s",
 				     pl_tls_failure_text(stream->tls));
+		record_tls_failed(stream, &event,
+				  pl_tls_failure_text(stream->tls));
 	}
 	stream_event(stream, &event);
 }
@@ -301,8 +311,11 @@ static void take_tls(struct pl_stream *stream, const void *bytes,
 	read_plaintext(stream);
 	status = pl_tls_status(stream->tls);
 	if (!stream->ended &&
-	    (status == PL_TLS_PEER_DONE || status == PL_TLS_FAILED))
+	    (status == PL_TLS_PEER_DONE || status == PL_TLS_FAILED)) {
+		if (status == PL_TLS_PEER_DONE)
+			record_tls_close(stream, false);
 		tell_tls_end(stream, false);
+	}
 }
 
 static void on_data(void *owner, const void *bytes, size_t length)
@@ -329,6 +342,8 @@ static void on_end(void *owner, enum pl_conn_end end, const char *text)
 	if (end != PL_CONN_OVERFLOW)
 		tap_end(stream, end == PL_CONN_EOF ? PL_TAP_PEER_CLOSED
 						   : PL_TAP_PEER_RESET);
+	if (end != PL_CONN_OVERFLOW)
+		record_peer_end(stream, end == PL_CONN_RESET);
 	if (stream->words == NULL && text != NULL && text[0] != '\0')
 		stream_words(stream, "%s", text);
 	if (end == PL_CONN_OVERFLOW) {

@@ -10,6 +10,8 @@
  * write.c     the elements that we send
  * keep.c      keepalive, limits that are told, rates
  * tap.c       whoever listens to the connection's bytes
+ * record.c    the records of a stream in its trace, with record_elements.c and
+ *             record_tls.c
  * odd.c       for tests of others: legal and yet unusual
  */
 #ifndef PARLEY_STREAM_INTERNAL_H
@@ -28,6 +30,16 @@ enum {
 	STREAM_PAUSED_BY_RATE = 2,
 };
 
+/* Where what is fed stands in the document, and what of it no record has shown
+ * yet; used with a tracer only. */
+struct stream_came {
+	const unsigned char *feed; /* under way; borrowed; or NULL */
+	size_t feed_at;            /* where it begins */
+	struct pl_buffer kept;     /* of earlier feeds ... */
+	size_t kept_at;            /* ... from here on */
+	size_t shown;              /* up to here it was shown */
+};
+
 struct pl_stream {
 	struct pl_world *world;                /* borrowed */
 	const struct pl_stream_events *events; /* borrowed */
@@ -35,6 +47,9 @@ struct pl_stream {
 	struct pl_conn *conn;                  /* owned; NULL once closed */
 	struct stream_odd *odd;                /* owned; NULL: nothing odd */
 	void *tapped;                          /* the tap's handle, or NULL */
+	struct pl_traced *traced;              /* owned; NULL: no records */
+	struct stream_came came;
+	uint64_t tls_began_us;                 /* traced only */
 	struct pl_stream_state core;
 	struct pl_partner_view partner;        /* of the header's pair */
 	struct pl_xml_parser *parser;          /* owned */
@@ -51,10 +66,11 @@ struct pl_stream {
 	char *local, *remote;                  /* owned; of the header, "" */
 	struct pl_pair *pairs;                 /* owned */
 	struct pl_pair *header_pair;           /* receiving; in pairs */
-	unsigned pairs_count, ignored, verifies;
+	unsigned pairs_count, pairs_made, ignored, verifies;
 	bool incoming, direct_tls, verify_only, tls_given_up, sasl_given_up;
 	bool restart, begin_handshake;         /* asked for inside a feed */
 	bool feeding, handshake_told, flush_due;
+	bool traced_names;                     /* its trace was found by them */
 	bool ended;                            /* nothing more is sent */
 	uint64_t began_ms, last_ms;
 	uint64_t sent_ms;                      /* when bytes went out last */
@@ -93,6 +109,62 @@ void tap_bytes(struct pl_stream *stream, bool outgoing, const void *bytes,
 void tap_secrets(struct pl_stream *stream); /* of its new TLS engine */
 void tap_end(struct pl_stream *stream, enum pl_tap_end end);
 void tap_gone(struct pl_stream *stream);
+
+/* record.c and its like: each does nothing where nothing is recorded */
+void record_release(struct pl_stream *stream);
+bool record_is_off(const struct pl_stream *stream);
+/* For these files: a record of this stream, plain until TLS is up. */
+void record_begin(struct pl_stream *stream, enum pl_trace_dir dir,
+		  enum pl_stage stage, const char *verb);
+void record_end(struct pl_stream *stream);
+/* The code that the core will give this event: it is asked on a copy. */
+enum pl_code record_code_of(const struct pl_stream *stream,
+			    const struct pl_stream_event *event);
+/* A request of dialback begins something, of which it is the first record. */
+void record_request(struct pl_stream *stream,
+		    const struct pl_xml_node *element);
+/* Around the feeding of a parser. */
+void record_new_document(struct pl_stream *stream);
+void record_feed(struct pl_stream *stream, const unsigned char *bytes);
+void record_fed(struct pl_stream *stream, size_t used);
+/* Inside of the parser's callbacks. */
+void record_header(struct pl_stream *stream,
+		   const struct pl_xml_header *header);
+void record_element(struct pl_stream *stream, const struct pl_xml_node *element,
+		    size_t bytes);
+void record_close(struct pl_stream *stream);
+/* One header, element or closing tag in the output, from here on. */
+void record_written(struct pl_stream *stream, size_t from);
+/* An incoming header was judged: its names are known. */
+void record_names(struct pl_stream *stream);
+/* A pair is attempted or, view NULL, a key is to be verified: in the trace of
+ * this stream, or in a new one where that is over. */
+void record_attempt(struct pl_stream *stream, const char *local,
+		    const char *remote, const struct pl_partner_view *view);
+void record_fault(struct pl_stream *stream, const struct pl_stream_event *event,
+		  const char *text);
+void record_deadline(struct pl_stream *stream, enum pl_stream_event_kind kind);
+void record_pair_deadline(struct pl_pair *pair);
+void record_ignored(struct pl_stream *stream, const char *what);
+void record_peer_end(struct pl_stream *stream, bool reset);
+void record_our_end(struct pl_stream *stream, bool dropped);
+void record_tls_start(struct pl_stream *stream);
+void record_tls_done(struct pl_stream *stream);
+void record_judged(struct pl_stream *stream, const char *domain,
+		   const struct pl_tls_verdict *verdict);
+void record_tls_failed(struct pl_stream *stream,
+		       const struct pl_stream_event *event, const char *text);
+void record_tls_close(struct pl_stream *stream, bool ours);
+/* Behind a step, before it is carried out. */
+void record_step(struct pl_stream *stream, const struct pl_terms *terms,
+		 const struct pl_stream_state *before,
+		 const struct pl_stream_event *event,
+		 const struct pl_step *step);
+void record_pair_step(struct pl_pair *pair, const struct pl_terms *terms,
+		      const struct pl_pair_state *before,
+		      const struct pl_pair_event *event,
+		      const struct pl_step *step);
+void record_outcome(struct pl_pair *pair, const struct pl_outcome *outcome);
 
 /* input.c */
 extern const struct pl_conn_events stream_conn_events;
@@ -163,6 +235,7 @@ const char *odd_condition(const struct pl_stream *stream,
 void write_header(struct pl_stream *stream, bool version_1);
 void write_features(struct pl_stream *stream, unsigned features);
 void write_text(struct pl_stream *stream, const char *text); /* as it is */
+void write_done(struct pl_stream *stream, size_t from); /* one is whole */
 void write_element(struct pl_stream *stream, const char *text); /* a whole one */
 void write_auth(struct pl_stream *stream, bool response);
 void write_sasl_failure(struct pl_stream *stream,

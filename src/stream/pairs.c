@@ -28,6 +28,7 @@ static void on_deadline(void *owner)
 	struct pl_pair *pair = owner;
 	struct pl_stream *stream = pair->stream;
 
+	record_pair_deadline(pair);
 	pair_simple_event(pair, PL_PE_DEADLINE);
 	stream_settle(stream);
 	stream_flush(stream);
@@ -50,6 +51,7 @@ struct pl_pair *pair_new(struct pl_stream *stream, enum pl_role role,
 	pair->timer = pl_timer_new(stream->world->loop, on_deadline, pair);
 	pair->began_ms = stream->pairs == NULL
 		? stream->began_ms : pl_loop_now_ms(stream->world->loop);
+	pair->number = ++stream->pairs_made;
 	pair->next = stream->pairs;
 	stream->pairs = pair;
 	stream->pairs_count++;
@@ -148,6 +150,7 @@ static void tell_outcome(struct pl_pair *pair, const struct pl_step *step,
 			      : stream->words;
 	}
 	pl_outcome_log(stream->world->log, &outcome);
+	record_outcome(pair, &outcome);
 	stream->events->on_outcome(stream->owner, stream, pair, &outcome,
 				   failed ? (enum pl_next)step->next
 					  : PL_NEXT_NONE,
@@ -295,16 +298,17 @@ void pair_event(struct pl_pair *pair, struct pl_pair_event *event)
 {
 	struct pl_stream *stream = pair->stream;
 	struct pl_terms terms = stream_terms(stream, &pair->partner);
-	unsigned was = pair->state.phase;
+	const struct pl_pair_state was = pair->state;
 	struct pl_step step;
 
 	event->encrypted = stream->core.encrypted;
 	event->sasl_failed = stream->core.sasl_failures > 0;
 	event->other_pairs_open = pairs_other_open(stream, pair);
 	pl_pair_step(&terms, &pair->state, event, &step);
+	record_pair_step(pair, &terms, &was, event, &step);
 	for (size_t i = 0; i < step.count; i++)
 		carry_out(pair, step.actions[i], &step);
-	if (was != PL_PAIR_OPEN && pair->state.phase == PL_PAIR_OPEN &&
+	if (was.phase != PL_PAIR_OPEN && pair->state.phase == PL_PAIR_OPEN &&
 	    event->kind != PL_PE_REVERSED && !stream->ended &&
 	    pl_stream_both_ways(&stream->core))
 		reverse(pair);

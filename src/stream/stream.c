@@ -94,15 +94,15 @@ static void count_stage(struct pl_stream *stream, enum pl_stage before)
 void stream_event(struct pl_stream *stream, const struct pl_stream_event *event)
 {
 	struct pl_terms terms = stream_terms(stream, &stream->partner);
-	unsigned before = stream->core.phase;
-	enum pl_stage stage = stream->core.stage;
+	const struct pl_stream_state before = stream->core;
 	struct pl_step step;
 
 	if (stream->ended)
 		return;
 	pl_stream_step(&terms, &stream->core, event, &step);
-	log_step(stream, event, before, &step);
-	count_stage(stream, stage);
+	log_step(stream, event, before.phase, &step);
+	record_step(stream, &terms, &before, event, &step);
+	count_stage(stream, before.stage);
 	for (size_t i = 0; i < step.count; i++)
 		stream_carry_out(stream, step.actions[i], &step);
 }
@@ -126,11 +126,13 @@ static void outside_event(struct pl_stream *stream,
 
 static void on_stage_deadline(void *owner)
 {
+	record_deadline(owner, PL_EV_DEADLINE);
 	outside_event(owner, PL_EV_DEADLINE);
 }
 
 static void on_negotiation_deadline(void *owner)
 {
+	record_deadline(owner, PL_EV_NEGOTIATION_DEADLINE);
 	outside_event(owner, PL_EV_NEGOTIATION_DEADLINE);
 }
 
@@ -148,6 +150,7 @@ static void release(struct pl_stream *stream)
 	pl_tls_free(stream->tls);
 	tap_gone(stream);
 	odd_free(stream);
+	record_release(stream);
 	pl_sasl_server_free(stream->sasl);
 	pl_timer_free(stream->stage_timer);
 	pl_timer_free(stream->negotiation_timer);
@@ -239,14 +242,16 @@ static struct pl_dns_target *copy_target(const struct pl_dns_target *target)
 static struct pl_stream *new_stream(struct pl_world *world,
 				    const struct pl_stream_events *events,
 				    void *owner, struct pl_conn *conn,
-				    enum pl_role role)
+				    struct pl_traced *traced, enum pl_role role)
 {
 	struct pl_stream *stream = calloc(1, sizeof *stream);
 
 	if (stream == NULL) {
+		pl_trace_leave(traced);
 		pl_conn_abort(conn);
 		return NULL;
 	}
+	stream->traced = traced;
 	stream->world = world;
 	stream->events = events;
 	stream->owner = owner;
@@ -290,7 +295,7 @@ struct pl_stream *pl_stream_initiating(struct pl_world *world,
 				       const struct pl_stream_initiate *how)
 {
 	struct pl_stream *stream = new_stream(world, events, owner, how->conn,
-					      PL_INITIATING);
+					      how->traced, PL_INITIATING);
 
 	if (stream == NULL)
 		return NULL;
@@ -310,10 +315,11 @@ struct pl_stream *pl_stream_initiating(struct pl_world *world,
 struct pl_stream *pl_stream_receiving(struct pl_world *world,
 				      const struct pl_stream_events *events,
 				      void *owner, struct pl_conn *conn,
-				      bool direct_tls)
+				      bool direct_tls,
+				      struct pl_traced *traced)
 {
 	struct pl_stream *stream = new_stream(world, events, owner, conn,
-					      PL_RECEIVING);
+					      traced, PL_RECEIVING);
 
 	if (stream == NULL)
 		return NULL;
@@ -339,6 +345,8 @@ struct pl_pair *pl_stream_pair(struct pl_stream *stream, const char *local,
 		pair = pair_new(stream, PL_INITIATING, local, remote);
 	else
 		pair_again(pair);
+	if (pair != NULL)
+		record_attempt(stream, local, remote, &pair->partner);
 	if (pair != NULL && pl_stream_takes_pairs(&stream->core)) {
 		pair_simple_event(pair, PL_PE_STREAM_READY);
 		stream_settle(stream);
@@ -401,7 +409,7 @@ bool pl_stream_send(struct pl_pair *pair, const void *stanza, size_t length)
 	if (!pl_buffer_append(&stream->out, stanza, length))
 		return false;
 	pl_counts_stanza(stream->world->counts, false, length);
-	odd_element(stream, stream->out.length - length);
+	write_done(stream, stream->out.length - length);
 	stream_touch(stream);
 	if (!stream->flush_due) {
 		stream->flush_due = true;
@@ -459,6 +467,7 @@ void pl_stream_terms_changed(struct pl_stream *stream)
 
 void pl_stream_give_up(struct pl_stream *stream)
 {
+	record_deadline(stream, PL_EV_NEGOTIATION_DEADLINE);
 	outside_event(stream, PL_EV_NEGOTIATION_DEADLINE);
 }
 
@@ -513,6 +522,11 @@ void pl_stream_info(const struct pl_stream *stream, struct pl_stream_info *info)
 		.phase = stream->core.phase,
 		.pairs = stream->pairs,
 	};
+}
+
+struct pl_traced *pl_stream_traced(const struct pl_stream *stream)
+{
+	return stream->traced;
 }
 
 void pl_stream_set_data(struct pl_stream *stream, void *data)

@@ -10,12 +10,19 @@ void write_text(struct pl_stream *stream, const char *text)
 	pl_buffer_text(&stream->out, text);
 }
 
+/* Everything that we send comes by here once it is whole. */
+void write_done(struct pl_stream *stream, size_t from)
+{
+	odd_element(stream, from);
+	record_written(stream, from);
+}
+
 void write_element(struct pl_stream *stream, const char *text)
 {
 	size_t from = stream->out.length;
 
 	write_text(stream, text);
-	odd_element(stream, from);
+	write_done(stream, from);
 }
 
 /* 128 bits that nobody can guess: dialback keys hang on it (XEP-0220 6.1). */
@@ -55,7 +62,7 @@ void write_header(struct pl_stream *stream, bool version_1)
 		open.to = odd_domain(stream, stream->remote, to);
 	if (!odd_header(stream, &open))
 		pl_xml_write_header(&stream->out, &open);
-	odd_element(stream, start);
+	write_done(stream, start);
 }
 
 void write_features(struct pl_stream *stream, unsigned features)
@@ -83,7 +90,7 @@ void write_features(struct pl_stream *stream, unsigned features)
 	keep_write_limits(stream);
 	odd_features(stream, false);
 	write_text(stream, "</stream:features>");
-	odd_element(stream, from);
+	write_done(stream, from);
 }
 
 void write_auth(struct pl_stream *stream, bool response)
@@ -99,7 +106,7 @@ void write_auth(struct pl_stream *stream, bool response)
 				      "' mechanism='EXTERNAL'>");
 	pl_buffer_append(&stream->out, pl_buffer_bytes(&body), body.length);
 	write_text(stream, response ? "</response>" : "</auth>");
-	odd_element(stream, from);
+	write_done(stream, from);
 	pl_buffer_finish(&body);
 }
 
@@ -111,7 +118,7 @@ void write_sasl_failure(struct pl_stream *stream,
 	pl_buffer_printf(&stream->out, "<failure xmlns='" PL_NS_SASL
 			 "'><%s/></failure>",
 			 pl_sasl_condition_name(condition));
-	odd_element(stream, from);
+	write_done(stream, from);
 }
 
 /* What the peer's administrator reads; says what to mend and nothing of our
@@ -171,7 +178,7 @@ void write_error(struct pl_stream *stream, enum pl_condition condition,
 	size_t from = stream->out.length;
 
 	pl_xml_write_stream_error(&stream->out, name, wire_text(code));
-	odd_element(stream, from);
+	write_done(stream, from);
 }
 
 /* ----- dialback ----- */
@@ -219,7 +226,7 @@ static void finish_answer(struct pl_stream *stream, size_t from,
 		error_child(stream, condition);
 		write_text(stream, end);
 	}
-	odd_element(stream, from);
+	write_done(stream, from);
 }
 
 void write_result_request(struct pl_pair *pair, const char *key)
@@ -231,7 +238,7 @@ void write_result_request(struct pl_pair *pair, const char *key)
 	domain_attribute(stream, "from", pair->local);
 	domain_attribute(stream, "to", pair->remote);
 	pl_buffer_printf(&stream->out, ">%s</db:result>", key);
-	odd_element(stream, from);
+	write_done(stream, from);
 }
 
 void write_result_answer(struct pl_pair *pair, const char *type,
@@ -264,7 +271,7 @@ void write_verify_request(struct pl_stream *stream, const char *from,
 	write_text(stream, ">");
 	pl_xml_escape(&stream->out, key, strlen(key));
 	write_text(stream, "</db:verify>");
-	odd_element(stream, start);
+	write_done(stream, start);
 }
 
 void write_verify_answer(struct pl_stream *stream, const char *from,
