@@ -410,7 +410,7 @@ struct columns {
 
 static struct columns columns_for(const struct pl_report_look *look)
 {
-	struct columns c = { 8, 12, 14, 6, look->unicode };
+	struct columns c = { 8, 12, 13, 6, look->unicode };
 	unsigned more = look->width > 80 ? look->width - 80 : 0;
 
 	if (more >= 27) {
@@ -540,8 +540,8 @@ int trace_redact(int argc, char **argv)
 		"pseudonyms; certificates' names and prints,\nfree texts and "
 		"stanzas are taken out. What is left is for sending on.\n"
 		"\n" FILTER_HELP
-		"  -o, --output OUT      into OUT (mode 0600), which must not "
-		"exist without --force\n"
+		"  -o, --output OUT      into OUT (mode 0600); one that exists "
+		"is kept\n"
 		"      --force           replace OUT\n"
 		"\n"
 		"Exit status: 0 written, 2 wrong arguments or OUT exists, 10 "

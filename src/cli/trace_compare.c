@@ -160,7 +160,7 @@ int trace_replay(int argc, char **argv)
 		"usage: parley trace replay [OPTIONS] FILE...\n"
 		"\n"
 		"Feeds the recorded events to this parley's state machines "
-		"again and compares what\nthey decide with what was decided "
+		"again and compares\nwhat they decide with what was decided "
 		"then.\n"
 		"\n"
 		"      --peer, --code, --since, --id   as for parley trace "

@@ -91,8 +91,17 @@ static void show_lines(struct follow *f, const struct pl_report *report)
 
 		for (size_t j = 0; j < trace->count; j++)
 			show_record(f, &trace->records[j]);
-		f->ended += trace->end != NULL;
 	}
+}
+
+static void show_raw(struct follow *f, struct pl_report *report)
+{
+	struct pl_error error;
+
+	if (report->count > 0 &&
+	    pl_report_select(report, &f->options->filter, &error) &&
+	    report->count > 0)
+		render_traces(report, &f->options->render);
 }
 
 /* What came as whole lines; broken ones are told and passed by. */
@@ -109,8 +118,10 @@ static void take_lines(struct follow *f, struct tail *tail)
 		return;
 	if (!pl_report_read(&report, bytes, length, tail->path, &cut, &error))
 		fprintf(stderr, "parley: %s\n", error.text);
-	else if (f->options->render.format == RENDER_JSONL)
-		render_traces(&report, &f->options->render);
+	for (size_t i = 0; i < report.count; i++)
+		f->ended += report.traces[i].end != NULL;
+	if (f->options->render.format == RENDER_JSONL)
+		show_raw(f, &report);
 	else
 		show_lines(f, &report);
 	pl_report_finish(&report);

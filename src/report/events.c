@@ -334,7 +334,9 @@ static const char *verdict_of(const struct pl_report_record *r)
 
 static void add_dane(struct text *t, const json_t *dane)
 {
-	if (json_is_object(dane))
+	if (json_is_object(dane) && json_object_get(dane, "usage") == NULL)
+		add(t, "  DANE: no TLSA record matches");
+	else if (json_is_object(dane))
 		add(t, "  DANE %d %d %d%s",
 		    (int)pl_report_number(dane, "usage"),
 		    (int)pl_report_number(dane, "sel"),
@@ -619,10 +621,10 @@ static const char *choice_words(const struct pl_report_record *r,
 {
 	static const char *const words[][2] = {
 		{ "starttls", "STARTTLS" },
-		{ "stay-in-clear", "stay in clear" },
+		{ "stay-in-clear", "stay in clear: TCP Dialback" },
 		{ "external", "SASL EXTERNAL" },
 		{ "accept-external", "accept SASL EXTERNAL" },
-		{ "accept-dialback", "accept dialback" },
+		{ "accept-dialback", "accept dialback, verify the key" },
 		{ "certificate", "proven by its certificate" },
 		{ "retry", "try again" },
 	};
@@ -635,7 +637,46 @@ static const char *choice_words(const struct pl_report_record *r,
 	return choice;
 }
 
-static void draw_rejected(struct pl_ladder *l, const json_t *rejected)
+/* The same, as what was not done. */
+static const char *way_words(const char *choice)
+{
+	static const char *const words[][2] = {
+		{ "starttls", "STARTTLS" },
+		{ "stay-in-clear", "in clear" },
+		{ "external", "EXTERNAL" },
+		{ "accept-external", "EXTERNAL" },
+		{ "accept-dialback", "dialback" },
+		{ "certificate", "by certificate" },
+	};
+
+	for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+		if (strcmp(words[i][0], choice) == 0)
+			return words[i][1];
+	return choice;
+}
+
+/* Why not a better way than the chosen one: that is what is asked first. What
+ * is merely over or done needs no word. */
+static bool is_news(const char *choice, const json_t *rejected)
+{
+	static const unsigned quiet[] = { PL_WHY_DONE, PL_WHY_NOT_NOW,
+		PL_WHY_BETTER, PL_WHY_FALLBACK, PL_WHY_OVER };
+	const char *way = pl_report_text(rejected, "choice");
+	const char *reason = pl_report_text(rejected, "reason");
+
+	if (strcmp(choice, "refuse") == 0)
+		return true;
+	for (size_t i = 0; i < sizeof quiet / sizeof *quiet; i++)
+		if (strcmp(reason, pl_why_not_text(quiet[i])) == 0)
+			return false;
+	return (strcmp(choice, "stay-in-clear") == 0 &&
+		strcmp(way, "starttls") == 0) ||
+	       (strstr(choice, "dialback") != NULL &&
+		strstr(way, "external") != NULL);
+}
+
+static void draw_rejected(struct pl_ladder *l, const char *choice,
+			  const json_t *rejected)
 {
 	const json_t *one;
 	size_t i;
@@ -643,9 +684,31 @@ static void draw_rejected(struct pl_ladder *l, const json_t *rejected)
 	json_array_foreach(rejected, i, one) {
 		if (i == 8)
 			break;
-		note(l, ' ', "  not %s: %s", pl_report_text(one, "choice"),
-		     pl_report_text(one, "reason"));
+		if (verbose(l, 1) || is_news(choice, one))
+			note(l, ' ', "  not %s: %s",
+			     way_words(pl_report_text(one, "choice")),
+			     pl_report_text(one, "reason"));
 	}
+}
+
+/* "STARTTLS, dialback": where we dialled, what the peer offers. */
+static void add_offers(struct text *t, const json_t *offers)
+{
+	static const char *const words[][2] = {
+		{ "starttls", "STARTTLS" }, { "external", "EXTERNAL" },
+		{ "dialback", "dialback" },
+	};
+	bool first = true;
+	const json_t *offer;
+	size_t i;
+
+	json_array_foreach(offers, i, offer)
+		for (size_t j = 0; j < sizeof words / sizeof *words; j++)
+			if (json_is_string(offer) &&
+			    strcmp(json_string_value(offer), words[j][0]) == 0)
+				add_listed(t, &first, words[j][1]);
+	if (first)
+		add(t, "nothing");
 }
 
 static void draw_choice(struct pl_ladder *l, const struct pl_report_record *r,
@@ -655,18 +718,26 @@ static void draw_choice(struct pl_ladder *l, const struct pl_report_record *r,
 	const char *rule = pl_report_text(r->detail, "rule");
 	bool refuse = strcmp(choice, "refuse") == 0;
 	bool clear = strcmp(choice, "stay-in-clear") == 0;
-	char text[TEXT];
+	bool offered = stream_of(l, r)->dialled &&
+		       strcmp(pl_report_text(r->detail, "machine"), "pair");
+	struct text t = { "policy: " };
 
 	if (strcmp(choice, "offer") == 0 && !verbose(l, 1))
 		return;
-	snprintf(text, sizeof text, "policy: %s -> %s",
-		 *rule != '\0' ? rule : r->summary, choice_words(r, choice));
+	if (offered) {
+		add(&t, "offered ");
+		add_offers(&t, json_object_get(r->detail, "offers"));
+		add(&t, " -> ");
+	}
+	add(&t, "%s", choice_words(r, choice));
 	pl_draw_note(&l->d, &r->mono_us, refuse ? 'X' : clear ? '!' : ' ',
-		     text);
+		     t.text);
+	draw_rejected(l, choice, json_object_get(r->detail, "rejected"));
+	if ((refuse || verbose(l, 1)) && *rule != '\0')
+		note(l, ' ', "  rule: row %d of %s",
+		     (int)pl_report_number(r->detail, "row"), rule);
 	if (clear)
 		note(l, '!', "every byte can be read and changed on the path");
-	if (refuse || verbose(l, 1))
-		draw_rejected(l, json_object_get(r->detail, "rejected"));
 }
 
 static void draw_step(struct pl_ladder *l, const struct pl_report_record *r,

@@ -332,6 +332,42 @@ static const char *piece(char out[NAME], const char *text, size_t length)
 	return out;
 }
 
+static const char *attribute_name(const char *name)
+{
+	static const char *const known[] = { "xmlns", "xmlns:stream",
+		"xmlns:db", "from", "to", "id", "type", "version", "mechanism",
+		"xml:lang" };
+
+	for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+		if (strcmp(name, known[i]) == 0)
+			return name;
+	return "x";
+}
+
+/* Elements that the standards name in a negotiation; others are x. */
+static const char *element_for(const char *name)
+{
+	static const char names[] =
+		" stream:stream stream:features stream:error starttls required "
+		"optional proceed failure mechanisms mechanism auth challenge "
+		"response success abort dialback errors db:result db:verify "
+		"error text bidi ";
+	const char *base = name + (*name == '/');
+	char wanted[40];
+
+	snprintf(wanted, sizeof wanted, " %.36s ", base);
+	if (strstr(names, wanted) != NULL ||
+	    pl_condition_parse(base) != PL_COND_UNDEFINED_CONDITION ||
+	    pl_stanza_condition_parse(base) != PL_SC_UNDEFINED_CONDITION ||
+	    strcmp(base, "undefined-condition") == 0)
+		return name;
+	for (int i = 0; i < PL_SASLS; i++)
+		if (strcmp(base, pl_sasl_condition_name(
+					 (enum pl_sasl_condition)i)) == 0)
+			return name;
+	return *name == '/' ? "/x" : "x";
+}
+
 /* name='value' ... up to the end of the tag; returns what is behind it, or NULL
  * where it has no end. */
 static const char *scrub_attributes(struct names *n, const char *at,
@@ -359,8 +395,7 @@ static const char *scrub_attributes(struct names *n, const char *at,
 		piece(value, at + length + 2,
 		      (size_t)(end - at) - length - 2);
 		put(out, " ");
-		put(out, name[strspn(name, "abcdefghijklmnopqrstuvwxyz:-")]
-				 == '\0' ? name : "x");
+		put(out, attribute_name(name));
 		put(out, "='");
 		put(out, attribute_for(n, name, value));
 		put(out, "'");
@@ -410,7 +445,7 @@ static bool scrub(struct names *n, const char *at, struct pl_buffer *out)
 		if (name[strspn(name, "abcdefghijklmnopqrstuvwxyz:-/")] != '\0')
 			return false;
 		put(out, "<");
-		put(out, name);
+		put(out, element_for(name));
 		at = scrub_attributes(n, at + length, out);
 		if (at == NULL)
 			return false;
@@ -438,7 +473,7 @@ static json_t *json_raw(struct names *n, const struct pl_report_record *r)
 /* ----- details ----- */
 
 enum keeps { KEEP_NOTHING, KEEP_WORD, KEEP_NAME, KEEP_ADDRESS, KEEP_SAN,
-	     KEEP_SENTENCE, KEEP_NAMESPACE, KEEP_ID, KEEP_PRINT, KEEP_KEY,
+	     KEEP_SENTENCE, KEEP_WHY, KEEP_REASON, KEEP_NAMESPACE, KEEP_ID, KEEP_PRINT, KEEP_KEY,
 	     KEEP_TLSA, KEEP_DATE };
 
 static enum keeps keeps_of(const char *key)
@@ -454,7 +489,9 @@ static enum keeps keeps_of(const char *key)
 		{ " host domain from to local remote sni authzid ", KEEP_NAME },
 		{ " addr addresses ", KEEP_ADDRESS },
 		{ " sans ", KEEP_SAN },
-		{ " why fix rule reason ", KEEP_SENTENCE },
+		{ " fix rule ", KEEP_SENTENCE },
+		{ " why ", KEEP_WHY },
+		{ " reason ", KEEP_REASON },
 		{ " ns ", KEEP_NAMESPACE },
 		{ " id ", KEEP_ID },
 		{ " sha256 ", KEEP_PRINT },
@@ -494,6 +531,26 @@ static bool is_tlsa(const char *text)
 	return true;
 }
 
+static bool is_reason(const char *text)
+{
+	for (unsigned i = 0; i < PL_WHYS; i++)
+		if (strcmp(text, pl_why_not_text(i)) == 0)
+			return true;
+	return false;
+}
+
+/* Behind the colon stand the words of the peer or of the system. */
+static json_t *json_why(struct names *n, const char *text)
+{
+	const char *colon = strstr(text, ": ");
+	char ours[1200];
+
+	snprintf(ours, sizeof ours, "%.*s", colon != NULL
+		 ? (int)(colon - text < 1000 ? colon - text : 1000) : 1000,
+		 text);
+	return json_clean(n, ours);
+}
+
 static json_t *json_text(struct names *n, const char *text, enum keeps keeps)
 {
 	char made[100];
@@ -510,6 +567,10 @@ static json_t *json_text(struct names *n, const char *text, enum keeps keeps)
 		return json_san(n, text);
 	case KEEP_SENTENCE:
 		return json_clean(n, text);
+	case KEEP_WHY:
+		return json_why(n, text);
+	case KEEP_REASON:
+		return json_string(is_reason(text) ? text : REMOVED);
 	case KEEP_NAMESPACE:
 		return json_string(namespace_of(text));
 	case KEEP_ID:
@@ -570,14 +631,11 @@ static json_t *json_value(struct names *n, const json_t *value,
 
 /* ----- records ----- */
 
-/* A summary of ours, or the event's name where a peer's words may be in it. */
+/* A summary that is ours alone, or else the event's name. */
 static json_t *json_summary(struct names *n, const struct pl_report_record *r)
 {
-	static const char *const ours[] = { "dns", "tcp", "policy" };
-
-	for (size_t i = 0; i < sizeof ours / sizeof *ours; i++)
-		if (strcmp(r->stage, ours[i]) == 0)
-			return json_clean(n, r->summary);
+	if (pl_report_is(r, "dns.query") || pl_report_is(r, "policy.step"))
+		return json_clean(n, r->summary);
 	return json_string(r->event);
 }
 
