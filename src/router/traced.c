@@ -45,6 +45,15 @@ struct pl_traced *traced_connection(struct pl_trace *trace, const char *local,
 	return traced;
 }
 
+static void add_ends(struct pl_traced *traced, const struct pl_conn *conn)
+{
+	char local[PL_ENDPOINT_SIZE];
+
+	pl_conn_local(conn, local);
+	pl_trace_text(traced, "addr", pl_conn_peer(conn));
+	pl_trace_text(traced, "local", local[0] != '\0' ? local : NULL);
+}
+
 struct pl_traced *traced_accepted(struct pl_router *router,
 				  const struct pl_conn *conn, bool direct_tls)
 {
@@ -59,7 +68,7 @@ struct pl_traced *traced_accepted(struct pl_router *router,
 	traced = pl_trace_connection(trace, PL_ROLE_RECEIVER, NULL);
 	pl_trace_unref(trace);
 	pl_trace_record(traced, PL_DIR_IN, PL_STAGE_TCP, "accepted");
-	pl_trace_text(traced, "addr", pl_conn_peer(conn));
+	add_ends(traced, conn);
 	pl_trace_bool(traced, "direct_tls", direct_tls);
 	pl_trace_summary(traced, "connection from %s", pl_conn_peer(conn));
 	pl_trace_done(traced);
@@ -211,11 +220,13 @@ void traced_dialled(struct pl_traced *traced,
 		return;
 	pl_trace_record(traced, good ? PL_DIR_OUT : PL_DIR_IN, PL_STAGE_TCP,
 			good ? "connected" : "failed");
-	pl_trace_text(traced, "addr", result->peer[0] ? result->peer : NULL);
 	if (good) {
+		add_ends(traced, result->conn);
 		pl_trace_number(traced, "us", (int64_t)us);
 		pl_trace_summary(traced, "connected to %s", result->peer);
 	} else {
+		pl_trace_text(traced, "addr",
+			      result->peer[0] ? result->peer : NULL);
 		pl_trace_level(traced, PL_LOG_WARNING);
 		pl_trace_code(traced, result->code);
 		pl_trace_text(traced, "text", result->text);

@@ -113,6 +113,11 @@ def same(tap, name, got):
     lines = got.tshark(got.elements, "-Y", "xmpp")
     tap.case(len(lines) == count > 5, name + ": as many packets as elements, without options",
              "%d elements" % count, *lines)
+    ends = set(got.tshark(got.elements, "-Y", "xmpp", "-T", "fields", "-e", "exported_pdu.ipv4_src", "-e",
+                          "exported_pdu.src_port", "-e", "exported_pdu.ipv4_dst", "-e",
+                          "exported_pdu.dst_port"))
+    tap.case(all(len(line.split()) == 4 and "\t0" not in line for line in ends),
+             name + ": both ends of each are known", *ends)
     masked = any(record.get("redacted") for record in got.records)
     decrypted = got.followed(True)
     for way in "out", "in":

@@ -513,6 +513,23 @@ static void test_parents(void **state)
 				tag(find(&at_b, "dialback.result", 0)));
 }
 
+/* Both ends of a connection, as each side has them. */
+static void test_ends(void **state)
+{
+	const json_t *dialled, *accepted;
+
+	(void)state;
+	beta_with(2, 2, "valid");
+	negotiate();
+	pass(1);
+	dialled = find(&at_a, "tcp.connected", 0);
+	accepted = find(&at_b, "tcp.accepted", 0);
+	assert_string_equal(detail(dialled, "addr"), b.endpoint);
+	assert_string_equal(detail(accepted, "local"), b.endpoint);
+	assert_string_not_equal(detail(dialled, "local"), "");
+	assert_string_equal(detail(dialled, "local"), detail(accepted, "addr"));
+}
+
 /* The answer to a ping comes on a stream of beta's own. */
 static void test_stream_back(void **state)
 {
@@ -892,6 +909,7 @@ int main(void)
 		TEST(test_refused),
 		TEST(test_given_up),
 		TEST(test_parents),
+		TEST(test_ends),
 		TEST(test_stream_back),
 		TEST(test_names_come_late),
 		TEST(test_no_keys),
