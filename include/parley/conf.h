@@ -133,6 +133,9 @@ struct pl_conf *pl_conf_load(const char *path, time_t now,
  * understood; *sound says whether it may be used. For showing only. */
 struct pl_conf *pl_conf_read(const char *path, time_t now,
 			     struct pl_conf_note **notes, bool *sound);
+/* One without a file: every default, no host, no partner, no listener. Its
+ * owner adds what is wanted, with memory of malloc(). */
+struct pl_conf *pl_conf_new(void);
 void pl_conf_notes_free(struct pl_conf_note *notes);
 /* Prints "FILE:LINE: text" (warnings with "warning: " before the text) to a
  * stream, faults only or warnings too; never what is PL_INFO. */

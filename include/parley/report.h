@@ -109,6 +109,7 @@ struct pl_report_summary {
 	bool reached, spoke;         /* TCP stood; a header came */
 	bool offers_starttls, offers_external, offers_dialback, direct_tls;
 	bool external_unknown, dialback_unknown; /* it never came to that */
+	struct pl_peer_offer peer;   /* the same, as the core takes it */
 	char offers[200];            /* "STARTTLS, EXTERNAL, dialback" */
 	char requires[200];          /* "STARTTLS, then EXTERNAL" */
 	char would_work[400];        /* "tls=... -> TCP Dialback (rows 3, 5)" */

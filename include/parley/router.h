@@ -90,6 +90,9 @@ struct pl_negotiation *pl_router_negotiate(struct pl_router *router,
 					   uint64_t timeout_ms,
 					   pl_negotiated negotiated,
 					   void *owner);
+/* Has it end within so many ms from now, where it would take longer. */
+void pl_router_negotiate_within(struct pl_negotiation *negotiation,
+				uint64_t limit_ms);
 /* Ends without calling back; the attempt itself goes on. */
 void pl_router_negotiate_cancel(struct pl_negotiation *negotiation);
 
@@ -230,6 +233,8 @@ void pl_router_resolver_changed(struct pl_router *router);
  * left (at once, but later, where there is none). */
 void pl_router_shutdown(struct pl_router *router, void (*done)(void *owner),
 			void *owner);
+/* Closes every stream in order, as one that carries nothing. */
+void pl_router_close_all(struct pl_router *router);
 /* Drops every stream without a word; they are gone at the turn's end. */
 void pl_router_drop_all(struct pl_router *router);
 

@@ -45,6 +45,9 @@ struct pl_partner_view {
 	bool connect_direct_tls;
 	const char *sni;          /* borrowed likewise: the name to show in TLS;
 	                           * NULL: the remote domain */
+	bool no_certificate;      /* initiating: show none, though we have one */
+	bool clear_callbacks;     /* receiving: no TLS is asked for, because there
+	                           * is no certificate to offer it with */
 	unsigned wanted_targets; /* enum pl_dns_want: what the row can use */
 	bool multiplex, keepalive;
 	unsigned stanza_rate;  /* a second, that we read; 0: no limit */

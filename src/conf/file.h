@@ -164,5 +164,6 @@ void conf_read_partners(struct conf_load *load);
 /* Partners against hosts, once both are read (P14). */
 void conf_check_partners(struct conf_load *load);
 void conf_read_settings(struct conf_load *load);
+void conf_set_defaults(struct pl_conf *conf);
 
 #endif

@@ -170,6 +170,16 @@ struct pl_conf *pl_conf_load(const char *path, time_t now,
 	return NULL;
 }
 
+struct pl_conf *pl_conf_new(void)
+{
+	struct pl_conf *conf = pl_calloc(1, sizeof *conf);
+
+	conf->references = 1;
+	conf->path = pl_strdup("");
+	conf_set_defaults(conf);
+	return conf;
+}
+
 struct pl_conf *pl_conf_ref(struct pl_conf *conf)
 {
 	conf->references++;

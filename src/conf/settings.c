@@ -404,7 +404,7 @@ static const struct {
 };
 enum { READERS = sizeof readers / sizeof readers[0] };
 
-static void set_defaults(struct pl_conf *conf)
+void conf_set_defaults(struct pl_conf *conf)
 {
 	for (unsigned i = 0; i < NUMBERS; i++)
 		*number_at(conf, &numbers[i]) = numbers[i].standard;
@@ -441,7 +441,7 @@ void conf_read_settings(struct conf_load *load)
 {
 	const struct conf_section *s;
 
-	set_defaults(load->conf);
+	conf_set_defaults(load->conf);
 	for (s = load->tree->sections; s != NULL; s = s->next) {
 		for (unsigned i = 0; i < READERS; i++) {
 			if (strcmp(readers[i].section, s->name) == 0)

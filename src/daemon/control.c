@@ -3,6 +3,7 @@
  *
  *     {"verb":"ping","from":"a.example","to":"b.example","timeout":30}
  *     {"verb":"streams"}   {"verb":"reload"}
+ *     {"verb":"key","from":"a.example","to":"b.example","id":"STREAM ID"}
  *
  * An answer is {"ok":true,...} or {"ok":false,"error":"...","exit":2}. The
  * socket has mode 0600: who can open it may use it.
@@ -106,6 +107,18 @@ static bool domain_of(struct client *client, json_t *request, const char *key,
 	return false;
 }
 
+static bool is_host(struct client *client, const char *domain)
+{
+	char sentence[300];
+
+	if (pl_site_host(&client->control->service->site, domain, NULL))
+		return true;
+	snprintf(sentence, sizeof sentence,
+		 "%.200s is not a host of this daemon", domain);
+	refuse(client, sentence, 2);
+	return false;
+}
+
 static void verb_ping(struct client *client, json_t *request)
 {
 	struct service *service = client->control->service;
@@ -113,14 +126,9 @@ static void verb_ping(struct client *client, json_t *request)
 	double seconds = json_number_value(json_object_get(request, "timeout"));
 
 	if (!domain_of(client, request, "from", local) ||
-	    !domain_of(client, request, "to", remote))
+	    !domain_of(client, request, "to", remote) ||
+	    !is_host(client, local))
 		return;
-	if (!pl_site_host(&service->site, local, NULL)) {
-		snprintf(sentence, sizeof sentence,
-			 "%.200s is not a host of this daemon", local);
-		refuse(client, sentence, 2);
-		return;
-	}
 	if (pl_site_host(&service->site, remote, NULL)) {
 		snprintf(sentence, sizeof sentence,
 			 "%.200s is served by this daemon itself", remote);
@@ -169,6 +177,37 @@ static void verb_streams(struct client *client, json_t *request)
 	services_each(service->services, show_component, &listing);
 	reply(client, json_pack("{s:b,s:o}", "ok", 1, "streams",
 				listing.list));
+}
+
+/*
+ * The key of a db:result from a host of ours to a remote domain on the stream
+ * of that id, for a command that negotiates itself while we answer db:verify.
+ * Without id only whether we would confirm one: not where our row for that
+ * domain has no dialback.
+ */
+static void verb_key(struct client *client, json_t *request)
+{
+	struct service *service = client->control->service;
+	const char *id = json_string_value(json_object_get(request, "id"));
+	char local[PL_DOMAIN_SIZE], remote[PL_DOMAIN_SIZE];
+	char key[PL_DIALBACK_KEY_SIZE];
+	struct pl_partner_view view;
+	bool dialback;
+	json_t *answer;
+
+	if (!domain_of(client, request, "from", local) ||
+	    !domain_of(client, request, "to", remote) ||
+	    !is_host(client, local))
+		return;
+	pl_site_partner(&service->site, local, remote, &view);
+	dialback = view.terms.partner_known && view.terms.policy.dialback;
+	answer = json_pack("{s:b,s:b,s:i}", "ok", 1, "dialback", (int)dialback,
+			   "row", view.row);
+	if (dialback && id != NULL &&
+	    pl_dialback_key(&service->dialback, remote, local, id, key))
+		json_object_set_new(answer, "key", json_string(key));
+	pl_wipe(key, sizeof key);
+	reply(client, answer);
 }
 
 static json_t *note_list(const struct pl_conf_note *notes, bool errors)
@@ -406,6 +445,7 @@ static const struct {
 	{ "retry", verb_retry },
 	{ "trace", verb_trace },
 	{ "negotiations", verb_negotiations },
+	{ "key", verb_key },
 };
 
 static void run(struct client *client, json_t *request)

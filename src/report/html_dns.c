@@ -48,15 +48,15 @@ static void put_target(struct ink *ink, const json_t *target)
 	ink_value(ink, pl_report_text(target, "host"));
 	ink_format(ink, ":%" PRId64 "</code></th><td data-name=\"Begins\">%s"
 		   "</td><td data-name=\"SRV\">",
-		   detail_number(target, "port", 0),
+		   view_number(target, "port", 0),
 		   pl_report_true(target, "direct_tls") ? "direct TLS"
 						     : "STARTTLS");
 	if (json_is_false(srv))
 		ink_text(ink, "no record");
 	else
 		ink_format(ink, "priority %" PRId64 ", weight %" PRId64,
-			   detail_number(target, "priority", 0),
-			   detail_number(target, "weight", 0));
+			   view_number(target, "priority", 0),
+			   view_number(target, "weight", 0));
 	ink_text(ink, "</td><td class=\"list\" data-name=\"Addresses\">");
 	put_list(ink, json_object_get(target, "addresses"));
 	ink_text(ink, "</td><td class=\"list\" data-name=\"TLSA\">");

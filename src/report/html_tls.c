@@ -172,9 +172,9 @@ static void put_dane(struct ink *ink, const json_t *dane)
 	static const char *const selectors[] = { "Cert", "SPKI" };
 	static const char *const matchings[] = { "Full", "SHA2-256",
 						 "SHA2-512" };
-	int64_t usage = detail_number(dane, "usage", -1);
-	int64_t sel = detail_number(dane, "sel", -1);
-	int64_t match = detail_number(dane, "match", -1);
+	int64_t usage = view_number(dane, "usage", -1);
+	int64_t sel = view_number(dane, "sel", -1);
+	int64_t match = view_number(dane, "match", -1);
 
 	if (!json_is_object(dane)) {
 		ink_text(ink, "<dt>DANE</dt><dd>not used: no TLSA record that counts</dd>\n");
@@ -224,9 +224,9 @@ static void put_channel(struct ink *ink, const json_t *detail)
 	put_pair(ink, "Channel", text);
 	put_pair(ink, "SNI", pl_report_text(detail, "sni"));
 	put_pair(ink, "ALPN", pl_report_text(detail, "alpn"));
-	if (detail_number(detail, "tickets", -1) >= 0)
+	if (view_number(detail, "tickets", -1) >= 0)
 		ink_format(ink, "<dt>Session tickets</dt><dd>%" PRId64
-			   "</dd>\n", detail_number(detail, "tickets", 0));
+			   "</dd>\n", view_number(detail, "tickets", 0));
 }
 
 /* What was judged later, when the name was known. */

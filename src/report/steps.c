@@ -8,7 +8,7 @@
 
 /* ----- details ----- */
 
-int64_t detail_number(const json_t *object, const char *key, int64_t no)
+int64_t view_number(const json_t *object, const char *key, int64_t no)
 {
 	const json_t *value = json_object_get(object, key);
 
@@ -112,11 +112,11 @@ static void tell_answer(const struct pl_report_record *r, struct step *step,
 	if (first == NULL)
 		return;
 	add_value(label, "DNS: ", pl_report_text(first, "host"), "");
-	if (label->length > 0 && detail_number(first, "port", 0) > 0) {
+	if (label->length > 0 && view_number(first, "port", 0) > 0) {
 		char port[40];
 
 		snprintf(port, sizeof port, ":%" PRId64,
-			 detail_number(first, "port", 0));
+			 view_number(first, "port", 0));
 		add(label, port);
 	}
 	if (count > 1) {
@@ -136,11 +136,11 @@ static void tell_connect(const struct pl_report_record *r, struct step *step,
 	add(label, pl_report_true(r->detail, "direct_tls")
 	    ? "TCP connect, direct TLS" : "TCP connect");
 	add_value(label, " to ", pl_report_text(r->detail, "host"), "");
-	if (detail_number(r->detail, "port", 0) > 0) {
+	if (view_number(r->detail, "port", 0) > 0) {
 		char port[40];
 
 		snprintf(port, sizeof port, " port %" PRId64,
-			 detail_number(r->detail, "port", 0));
+			 view_number(r->detail, "port", 0));
 		add(label, port);
 	}
 	add_value(label, " (because of ", r->parent, ")");
@@ -150,7 +150,7 @@ static void tell_connected(const struct pl_report_record *r, struct step *step,
 			   struct label *label)
 {
 	char span[24];
-	int64_t us = detail_number(r->detail, "us", -1);
+	int64_t us = view_number(r->detail, "us", -1);
 
 	step->outgoing = false; /* it is the peer that answered */
 	add(label, "TCP connected");

@@ -688,6 +688,25 @@ static void find_certificate(const struct facts *facts)
 		     end - now == 1 ? "" : "s");
 }
 
+/* What the command that made the trace adds. */
+static void find_notes(const struct facts *facts)
+{
+	for (size_t i = 0; i < facts->trace->all_count; i++) {
+		const struct pl_report_record *r = &facts->trace->all[i];
+		const char *severity = strcmp(r->level, "error") == 0 ? "error"
+				     : strcmp(r->level, "warning") == 0 ? "warn"
+				     : "info";
+
+		char text[400];
+
+		if (!pl_report_is(r, "policy.note"))
+			continue;
+		copy(text, sizeof text, pl_report_text(r->detail, "text"));
+		find(facts->summary, or(r->code, "note"), severity,
+		     pl_report_text(r->detail, "remedy"), "%s", text);
+	}
+}
+
 static void find_losses(const struct facts *facts)
 {
 	struct pl_report_summary *s = facts->summary;
@@ -731,6 +750,7 @@ static void find_all(const struct facts *facts)
 		find(s, "slow", "info", "",
 		     "the peer took %.1f s to answer (%s)",
 		     (double)facts->slowest_us / 1e6, facts->slowest->event);
+	find_notes(facts);
 	find_losses(facts);
 }
 
@@ -779,5 +799,6 @@ void pl_report_summarise(const struct pl_report_trace *trace,
 	name_offers(&facts, s->offers, sizeof s->offers);
 	name_requires(s, s->requires, sizeof s->requires);
 	name_works(&facts, s->would_work, sizeof s->would_work);
+	s->peer = facts.peer;
 	find_all(&facts);
 }

@@ -46,7 +46,7 @@ const char *ink_span(char out[24], uint64_t us);
 
 /* ----- details of a record (steps.c) ----- */
 
-int64_t detail_number(const json_t *object, const char *key, int64_t no);
+int64_t view_number(const json_t *object, const char *key, int64_t no);
 /* Seconds of an RFC 3339 time or date; false: none. */
 bool view_time(const char *text, int64_t *seconds);
 

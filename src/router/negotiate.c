@@ -10,7 +10,7 @@
 struct pl_negotiation {
 	struct pl_router *router;   /* borrowed */
 	char *local, *remote;       /* owned */
-	uint64_t began_ms;
+	uint64_t began_ms, until_ms;
 	struct pl_timer *timer;     /* owned */
 	pl_negotiated negotiated;
 	void *owner;
@@ -29,6 +29,17 @@ void pl_router_negotiate_cancel(struct pl_negotiation *negotiation)
 	free(negotiation->local);
 	free(negotiation->remote);
 	free(negotiation);
+}
+
+void pl_router_negotiate_within(struct pl_negotiation *negotiation,
+				uint64_t limit_ms)
+{
+	uint64_t now = pl_loop_now_ms(negotiation->router->world->loop);
+
+	if (negotiation->over || now + limit_ms >= negotiation->until_ms)
+		return;
+	negotiation->until_ms = now + limit_ms;
+	pl_timer_set(negotiation->timer, limit_ms);
 }
 
 static void tell(struct pl_negotiation *negotiation)
@@ -108,6 +119,7 @@ struct pl_negotiation *pl_router_negotiate(struct pl_router *router,
 	negotiation->owner = owner;
 	TAILQ_INSERT_TAIL(&router->negotiations, negotiation, entry);
 	router->negotiations_count++;
+	negotiation->until_ms = negotiation->began_ms + timeout_ms;
 	pl_timer_set(negotiation->timer, timeout_ms);
 	negotiation->begun = route_negotiate(router, local, remote, &open);
 	if (!negotiation->begun)

@@ -385,6 +385,16 @@ void pl_router_free(struct pl_router *router)
 	free(router);
 }
 
+void pl_router_close_all(struct pl_router *router)
+{
+	struct link *link, *next;
+
+	for (link = TAILQ_FIRST(&router->links); link != NULL; link = next) {
+		next = TAILQ_NEXT(link, entry);
+		pl_stream_idle(link->stream);
+	}
+}
+
 void pl_router_drop_all(struct pl_router *router)
 {
 	struct link *link, *next;

@@ -136,7 +136,7 @@ static struct pl_tls *new_tls(struct pl_stream *stream, struct pl_error *error)
 	world->partner(world->site, stream->local, stream->remote, &partner);
 	return pl_tls_initiating(&(struct pl_tls_initiate){
 		.trust = world->trust,
-		.identity = identity,
+		.identity = partner.no_certificate ? NULL : identity,
 		.domain = stream->remote,
 		.sni = partner.sni,
 		.base_domain = stream->target ? stream->target->host : NULL,
