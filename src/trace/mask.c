@@ -64,19 +64,28 @@ static size_t behind_start(const char *bytes, size_t length, bool *empty)
 	return 0;
 }
 
-/* Where the end tag begins; length: there is none. */
+static bool is_space(char c)
+{
+	return c == ' ' || c == '\t' || c == '\n' || c == '\r';
+}
+
+/* Where the end tag begins that these bytes end with; length: they end with
+ * none, because the element was cut. */
 static size_t before_end(const char *bytes, size_t length)
 {
-	for (size_t i = length; i-- > 1;) {
+	size_t last = length;
+
+	while (last > 0 && is_space(bytes[last - 1]))
+		last--;
+	if (last == 0 || bytes[last - 1] != '>')
+		return length;
+	for (size_t i = last - 1; i-- > 1;) {
+		if (bytes[i] == '>')
+			break;
 		if (bytes[i] == '/' && bytes[i - 1] == '<')
 			return i - 1;
 	}
 	return length;
-}
-
-static bool is_space(char c)
-{
-	return c == ' ' || c == '\t' || c == '\n' || c == '\r';
 }
 
 bool mask_find(const char *bytes, size_t length, size_t *start, size_t *end)

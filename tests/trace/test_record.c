@@ -205,6 +205,9 @@ static const struct {
 	{ "<auth x='" SECRET, "[key#" }, /* where does it begin? all goes */
 	{ "<r>\xff</a>" SECRET "</r\xff>", "[key#" }, /* no text: all goes */
 	{ "<r><![CDATA[ </x> ]]>" SECRET "</r>", "<r>[key#" },
+	{ "<r><![CDATA[ </x> ]]>" SECRET, "<r>[key#" },
+	{ "<r><![CDATA[ </x ]]>" SECRET "> ", "<r>[key#" },
+	{ "<r>" SECRET "</r>\n", "<r>[key#%s]</r>\n" },
 };
 
 static void secrets_are_masked(void **state)
