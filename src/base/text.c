@@ -42,6 +42,8 @@ bool pl_text_hidden(unsigned c)
 		{ 0xe0000, 0x10ffff },
 	};
 
+	if (c >= 0x20 && c < 0x7f)
+		return false;
 	if ((c & 0xfffe) == 0xfffe)
 		return true;
 	for (size_t i = 0; i < sizeof ranges / sizeof *ranges; i++)
@@ -59,16 +61,17 @@ char *pl_text_printable(char *out, size_t out_size, const char *text,
 	for (size_t i = 0; i < length;) {
 		char piece[16];
 		unsigned code = 0;
-		size_t n = pl_text_decode(text + i, length - i, &code), wide;
+		size_t n = pl_text_decode(text + i, length - i, &code);
+		size_t wide = n;
 
 		if (n == 0)
-			snprintf(piece, sizeof piece, "\\x%02x", s[i]);
+			wide = (size_t)snprintf(piece, sizeof piece, "\\x%02x",
+						s[i]);
 		else if (pl_text_hidden(code))
-			snprintf(piece, sizeof piece,
-				 code < 0x100 ? "\\x%02x" : "U+%04X", code);
+			wide = (size_t)snprintf(piece, sizeof piece, code < 0x100
+						? "\\x%02x" : "U+%04X", code);
 		else
-			snprintf(piece, sizeof piece, "%.*s", (int)n, text + i);
-		wide = strlen(piece);
+			memcpy(piece, text + i, n);
 		if (used + wide + 1 > out_size) {
 			memcpy(out + cut, "...", 4);
 			return out;

@@ -77,6 +77,8 @@ static inline void text_char(struct text *text, char c)
 #define text_literal(text, literal) \
 	text_put(text, literal, sizeof(literal) - 1)
 
+/* How many bytes at the front stand for themselves in a JSON text. */
+size_t text_plain(const char *bytes, size_t length);
 void text_string(struct text *text, const char *string);
 void text_number(struct text *text, int64_t number);
 /* With 0 in front up to that width. */
@@ -146,6 +148,8 @@ struct builder {
 	struct text body;           /* of the last record that was made */
 };
 
+/* Made printable, and cut. */
+void builder_summary(struct builder *builder, const char *text);
 bool builder_init(struct builder *builder);
 void builder_finish(struct builder *builder);
 void builder_begin(struct builder *builder);

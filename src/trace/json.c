@@ -9,6 +9,34 @@ static bool plain(unsigned char c)
 	return c >= 0x20 && c < 0x7f && c != '"' && c != '\\';
 }
 
+#define EACH(byte) (0x0101010101010101ull * (byte))
+
+/* Is none of eight bytes special? Each test sets the top bit of a byte that
+ * fails it (and may set that of others behind one that does). */
+static bool eight_plain(const char *bytes)
+{
+	uint64_t x, quote, backslash, delete;
+
+	memcpy(&x, bytes, sizeof x);
+	quote = x ^ EACH('"');
+	backslash = x ^ EACH('\\');
+	delete = x ^ EACH(0x7f);
+	return ((x | (x - EACH(0x20)) | (quote - EACH(1)) |
+		 (backslash - EACH(1)) | (delete - EACH(1))) &
+		EACH(0x80)) == 0;
+}
+
+size_t text_plain(const char *bytes, size_t length)
+{
+	size_t i = 0;
+
+	while (length - i >= 8 && eight_plain(bytes + i))
+		i += 8;
+	while (i < length && plain((unsigned char)bytes[i]))
+		i++;
+	return i;
+}
+
 void text_string(struct text *text, const char *string)
 {
 	text_put(text, string, strlen(string));
@@ -87,11 +115,9 @@ size_t text_escaped(struct text *text, size_t room, const char *bytes,
 	size_t end = text->length + most, i = 0;
 
 	while (i < length) {
-		size_t run = i, wide, n;
+		size_t run = i + text_plain(bytes + i, length - i), wide, n;
 		char piece[16];
 
-		while (run < length && plain((unsigned char)bytes[run]))
-			run++;
 		if (run - i > end - text->length)
 			run = i + (end - text->length);
 		text_put(text, bytes + i, run - i);
@@ -109,14 +135,14 @@ size_t text_escaped(struct text *text, size_t room, const char *bytes,
 
 bool text_is_utf8(const char *bytes, size_t length)
 {
-	for (size_t i = 0; i < length;) {
+	for (size_t i = text_plain(bytes, length); i < length;) {
 		unsigned code;
-		size_t n = plain((unsigned char)bytes[i])
-			 ? 1 : pl_text_decode(bytes + i, length - i, &code);
+		size_t n = pl_text_decode(bytes + i, length - i, &code);
 
 		if (n == 0 || bytes[i] == '\0')
 			return false;
 		i += n;
+		i += text_plain(bytes + i, length - i);
 	}
 	return true;
 }

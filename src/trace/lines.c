@@ -185,14 +185,6 @@ static void put_name(struct builder *builder, const char *key,
 		detail_null(builder, key);
 }
 
-static void put_summary(struct builder *builder, const char *text)
-{
-	char shown[320];
-
-	pl_text_printable(shown, sizeof shown, text, strlen(text));
-	text_escaped(&builder->summary, SUMMARY_BYTES, shown, strlen(shown));
-}
-
 static void close_own(struct builder *builder, struct pl_trace *trace,
 		      const char *event)
 {
@@ -220,7 +212,7 @@ static struct piece begin_piece(struct pl_trace *trace)
 	detail_number(builder, "resolution_ns", 1000);
 	snprintf(text, sizeof text, "negotiation %.250s > %.250s",
 		 or_unknown(from), or_unknown(to));
-	put_summary(builder, text);
+	builder_summary(builder, text);
 	close_own(builder, trace, "trace.begin");
 	piece = piece_now(trace, builder);
 	piece.at_us = trace->start_us;
@@ -237,7 +229,7 @@ static struct piece dropped_piece(struct pl_trace *trace, unsigned count)
 	builder->level = PL_LOG_WARNING;
 	detail_number(builder, "count", count);
 	snprintf(text, sizeof text, "%u records were lost", count);
-	put_summary(builder, text);
+	builder_summary(builder, text);
 	close_own(builder, trace, "trace.dropped");
 	return piece_now(trace, builder);
 }
@@ -309,7 +301,7 @@ static struct piece end_piece(struct pl_trace *trace)
 	}
 	put_stages(builder, trace);
 	detail_number(builder, "exit", exit_status(trace, result));
-	put_summary(builder, text);
+	builder_summary(builder, text);
 	close_own(builder, trace, "trace.end");
 	return piece_now(trace, builder);
 }

@@ -13,6 +13,7 @@
 
 enum {
 	CLOSE_ROOM = NESTING + 2,  /* for the brackets still open */
+	SUMMARY_SHOWN = 320,
 	KEY_ROOM = 64,             /* a key with what is around it */
 };
 
@@ -60,6 +61,19 @@ void builder_begin(struct builder *builder)
 void builder_drop(struct builder *builder)
 {
 	builder->connection = NULL;
+}
+
+void builder_summary(struct builder *builder, const char *text)
+{
+	size_t length = strlen(text);
+	char shown[SUMMARY_SHOWN];
+
+	builder->summary.length = 0;
+	if (length >= SUMMARY_SHOWN || text_plain(text, length) < length) {
+		text = pl_text_printable(shown, sizeof shown, text, length);
+		length = strlen(text);
+	}
+	text_escaped(&builder->summary, SUMMARY_BYTES, text, length);
 }
 
 /* ----- details ----- */
@@ -400,7 +414,7 @@ void pl_trace_encrypted(struct pl_traced *connection, bool encrypted)
 void pl_trace_summary(struct pl_traced *connection, const char *format, ...)
 {
 	struct builder *builder = building(connection);
-	char text[SUMMARY_BYTES], shown[320];
+	char text[SUMMARY_BYTES];
 	va_list list;
 
 	if (builder == NULL)
@@ -408,9 +422,7 @@ void pl_trace_summary(struct pl_traced *connection, const char *format, ...)
 	va_start(list, format);
 	vsnprintf(text, sizeof text, format, list);
 	va_end(list);
-	pl_text_printable(shown, sizeof shown, text, strlen(text));
-	builder->summary.length = 0;
-	text_escaped(&builder->summary, SUMMARY_BYTES, shown, strlen(shown));
+	builder_summary(builder, text);
 }
 
 void pl_trace_text(struct pl_traced *connection, const char *key,
