@@ -163,6 +163,7 @@ static void open_pair(struct pl_pair *pair, const struct pl_step *step)
 
 	pair->opened_ms = pl_loop_now_ms(stream->world->loop);
 	pl_timer_clear(pair->timer);
+	stream_touch(stream); /* idle counts from here at the earliest */
 	tell_outcome(pair, step, false);
 	stream_simple_event(stream, PL_EV_PAIR_OPENED);
 }
