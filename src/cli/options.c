@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "parley/stream.h"
+
 enum { MOST_SECONDS = 3600 };
 
 bool way_is_option(int option)
@@ -44,6 +46,20 @@ static bool take_endpoint(const struct cli_way *way, const char *option,
 	return true;
 }
 
+static bool take_odd(struct cli_way *way, const char *list)
+{
+	struct pl_error error = { .text = "" };
+	unsigned odd;
+
+	if (!pl_odd_parse(list, &odd, &error)) {
+		cli_usage(way->verb, "--odd: %s; \"parley listen --help\" "
+			  "lists them", error.text);
+		return false;
+	}
+	way->odd |= odd;
+	return true;
+}
+
 static bool take_tls(struct cli_way *way, enum cli_tls_way tls)
 {
 	if (way->tls != CLI_TLS_ANY && way->tls != tls) {
@@ -75,6 +91,7 @@ bool way_option(struct cli_way *way, int option, const char *value)
 	case WAY_OPTION_TIMEOUT: return take_timeout(way, value);
 	case WAY_OPTION_LISTEN:
 		return take_endpoint(way, "--listen", value, &way->listen);
+	case WAY_OPTION_ODD: return take_odd(way, value);
 	default: return false;
 	}
 }

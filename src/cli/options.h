@@ -24,6 +24,7 @@ enum {
 	WAY_OPTION_NO_CLIENT_CERT,
 	WAY_OPTION_TIMEOUT,
 	WAY_OPTION_LISTEN,
+	WAY_OPTION_ODD,
 	WAY_OPTION_LAST,
 };
 #define WAY_SHORT "c:"
@@ -42,7 +43,8 @@ enum {
 	{ "sni", required_argument, NULL, WAY_OPTION_SNI }, \
 	{ "no-client-cert", no_argument, NULL, WAY_OPTION_NO_CLIENT_CERT }, \
 	{ "timeout", required_argument, NULL, WAY_OPTION_TIMEOUT }, \
-	{ "listen", required_argument, NULL, WAY_OPTION_LISTEN }
+	{ "listen", required_argument, NULL, WAY_OPTION_LISTEN }, \
+	{ "odd", required_argument, NULL, WAY_OPTION_ODD }
 
 #define WAY_HELP \
 "  -c, --config FILE     hosts, trust, DNS and partners of a parleyd; without it\n" \
@@ -60,7 +62,8 @@ enum {
 "      --starttls        STARTTLS alone\n" \
 "      --sni NAME        show this name in TLS in place of DOMAIN\n" \
 "      --timeout S       seconds for each negotiation (60)\n" \
-"      --listen ADDR:PORT  answer db:verify there, where no parleyd does\n"
+"      --listen ADDR:PORT  answer db:verify there, where no parleyd does\n" \
+"      --odd LIST        be odd in legal ways: see parley-listen(1)\n"
 
 /* Is it one of ours? */
 bool way_is_option(int option);

@@ -41,6 +41,7 @@ struct cli_way {
 	const char *ca_file, *resolv_conf, *trust_anchor; /* in place of
 	                             * the file's */
 	bool allow_loopback;
+	unsigned odd;               /* enum pl_odd */
 	double timeout;             /* seconds, for all of it */
 	enum pl_trace_raw raw;
 	const struct pl_tap_events *tap; /* may be NULL */
