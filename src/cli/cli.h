@@ -44,6 +44,7 @@ int verb_drain(int argc, char **argv);
 int verb_explain(int argc, char **argv);
 int verb_matrix(int argc, char **argv);
 int verb_partners(int argc, char **argv);
+int verb_listen(int argc, char **argv);
 int verb_ping(int argc, char **argv);
 int verb_policy(int argc, char **argv);
 int verb_probe(int argc, char **argv);
