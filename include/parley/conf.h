@@ -41,6 +41,8 @@ struct pl_conf_host {
 	char *name;             /* normal form */
 	char *certificate, *private_key; /* absolute paths, NULL: none */
 	char *note;
+	char *upstream_host;    /* its server behind us; NULL: none */
+	unsigned short upstream_port;
 	bool component;         /* from a component section */
 	char *secret;           /* component: wiped at the end; else NULL */
 	bool refuse_second;     /* component: connect = refuse */
@@ -85,6 +87,7 @@ struct pl_conf {
 	char *path;
 	struct pl_conf_host *hosts;        /* components included */
 	struct pl_conf_listen *listens;    /* default: none */
+	char *gateway_listen;              /* NULL: none */
 	char *components_listen;           /* NULL: none */
 	struct pl_conf_partner *partners;
 	char *dialback_secret;             /* wiped at the end; NULL: random */

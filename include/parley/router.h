@@ -159,6 +159,24 @@ struct pl_local {
 void pl_router_set_local(struct pl_router *router,
 			 const struct pl_local *local, void *owner);
 
+/* Who serves domains of ours beyond another router (gateway.h). Asked before
+ * struct pl_local. */
+struct pl_beyond {
+	bool (*serves)(void *owner, const char *domain);
+	/* Takes the stanza; sends it back itself where it must. */
+	void (*take)(void *owner, const struct pl_stanza *stanza,
+		     struct pl_sender *sender);
+	/* The same for what never comes back: an error, or an answer. */
+	void (*post)(void *owner, const char *from, const char *to,
+		     const struct pl_buffer *stanza);
+};
+void pl_router_set_beyond(struct pl_router *router,
+			  const struct pl_beyond *beyond, void *owner);
+/* Sends what never comes back from one of our domains (both in normal form);
+ * the bytes as written by pl_xml_write_stanza(). */
+void pl_router_post(struct pl_router *router, const char *from, const char *to,
+		    const struct pl_buffer *stanza);
+
 /*
  * Back-pressure. A sender is whatever is read here and sends stanzas: when
  * pl_sender_full() is true its owner stops reading, until room() says that it

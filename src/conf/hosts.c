@@ -225,6 +225,20 @@ static void read_contacts(struct conf_load *load,
 	}
 }
 
+static void read_upstream(struct conf_load *load,
+			  const struct conf_section *section,
+			  struct pl_conf_host *host)
+{
+	char name[PL_ASCII_DOMAIN_SIZE];
+	char *endpoint = NULL;
+
+	conf_endpoint(section, "upstream", &endpoint, load->notes);
+	if (endpoint != NULL &&
+	    pl_addr_endpoint(endpoint, name, &host->upstream_port, NULL))
+		host->upstream_host = pl_strdup(name);
+	free(endpoint);
+}
+
 static void read_host(struct conf_load *load,
 		      const struct conf_section *section,
 		      struct pl_conf_host ***end)
@@ -251,8 +265,10 @@ static void read_host(struct conf_load *load,
 	*end = &host->next;
 	read_identity(load, section, host);
 	read_contacts(load, section, host);
-	if (!component)
+	if (!component) {
+		read_upstream(load, section, host);
 		return;
+	}
 	read_component_secret(load, section, host);
 	read_connect(load, section, host);
 }

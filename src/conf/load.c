@@ -196,6 +196,7 @@ static void free_hosts(struct pl_conf_host *host)
 		free(host->name);
 		free(host->certificate);
 		free(host->private_key);
+		free(host->upstream_host);
 		free(host->note);
 		pl_free_secret(host->secret);
 		for (char **c = host->contacts; *c != NULL; c++)
@@ -249,6 +250,7 @@ void pl_conf_unref(struct pl_conf *conf)
 	pl_free_secret(conf->dialback_secret);
 	free(conf->path);
 	free(conf->components_listen);
+	free(conf->gateway_listen);
 	free(conf->ca_file);
 	free(conf->ca_directory);
 	free(conf->dns.resolv_conf);

@@ -33,9 +33,10 @@ struct grammar_section {
 
 static const struct grammar_section grammar[] = {
 	{ "", false, { "user" } },
-	{ "host", true, { "certificate", "private-key", "contact*", "note" } },
+	{ "host", true, { "certificate", "private-key", "contact*", "upstream", "note" } },
 	{ "listen", true, { "tls" } },
 	{ "components", false, { "listen" } },
+	{ "gateway", false, { "listen" } },
 	{ "component", true, { "secret", "secret-file", "connect",
 			       "certificate", "private-key", "note" } },
 	{ "dialback", false, { "secret", "secret-file" } },

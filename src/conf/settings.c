@@ -108,6 +108,10 @@ static bool check_free(struct conf_load *load, struct conf_place at,
 	    same_endpoint(conf->components_listen, endpoint))
 		return conf_fault(load->notes, at, "\"%s\" is already listened "
 				  "at, for components", endpoint);
+	if (conf->gateway_listen != NULL &&
+	    same_endpoint(conf->gateway_listen, endpoint))
+		return conf_fault(load->notes, at, "\"%s\" is already listened "
+				  "at, for servers behind", endpoint);
 	if (conf->http_listen != NULL &&
 	    same_endpoint(conf->http_listen, endpoint))
 		return conf_fault(load->notes, at, "\"%s\" is already listened "
@@ -191,6 +195,34 @@ static void read_components(struct conf_load *load,
 			  "protocol has neither encryption nor more than a "
 			  "weak proof of its secret",
 			  load->conf->components_listen);
+}
+
+static void read_gateway(struct conf_load *load, const struct conf_section *s)
+{
+	read_other_listen(load, s, &load->conf->gateway_listen);
+}
+
+/* A server behind us that cannot reach the world, or a door without a house. */
+static void check_gateway(struct conf_load *load)
+{
+	const struct pl_conf_host *h = load->conf->hosts;
+	const struct conf_section *s = load->tree->sections;
+	bool listens = load->conf->gateway_listen != NULL;
+
+	while (h != NULL && h->upstream_host == NULL)
+		h = h->next;
+	if ((h != NULL) == listens)
+		return;
+	while (s != NULL && strcmp(s->name, listens ? "gateway" : "host") != 0)
+		s = s->next;
+	if (listens)
+		conf_warn(load->notes, s->at, "gateway: no host has an "
+			  "upstream");
+	else
+		conf_warn(load->notes,
+			  (struct conf_place){ s->at.file, h->line },
+			  "host \"%s\": its server cannot send to the world, "
+			  "because gateway { listen } is missing", h->name);
 }
 
 static void read_http(struct conf_load *load, const struct conf_section *s)
@@ -392,6 +424,7 @@ static const struct {
 	{ "", read_top },
 	{ "listen", read_listen },
 	{ "components", read_components },
+	{ "gateway", read_gateway },
 	{ "dialback", read_dialback },
 	{ "trust", read_trust },
 	{ "dns", read_dns },
@@ -449,4 +482,5 @@ void conf_read_settings(struct conf_load *load)
 		}
 	}
 	check_components(load);
+	check_gateway(load);
 }

@@ -174,6 +174,7 @@ static void verb_streams(struct client *client, json_t *request)
 
 	(void)request;
 	pl_router_each(service->router, show, &listing);
+	pl_gateway_each(behind_gateway(service->behind), show, &listing);
 	services_each(service->services, show_component, &listing);
 	reply(client, json_pack("{s:b,s:o}", "ok", 1, "streams",
 				listing.list));

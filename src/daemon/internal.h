@@ -5,6 +5,7 @@
  * service.c     the rooms put together; signals, reload, drain
  * services.c    components: their listener and names
  * control.c     the control socket
+ * behind.c      servers behind us
  * json.c        streams and outcomes as JSON
  * privileges.c  from root to a user
  * metrics.c     what the HTTP listener shows
@@ -18,12 +19,14 @@
 #include <jansson.h>
 
 #include "parley/component.h"
+#include "parley/gateway.h"
 #include "parley/http.h"
 #include "parley/site.h"
 
 /* ----- service.c ----- */
 
 struct control;
+struct behind;
 struct services;
 struct traces;
 
@@ -38,6 +41,7 @@ struct service {
 	struct pl_site_listeners *listeners;
 	struct services *services;
 	struct traces *traces;         /* NULL before it has a user */
+	struct behind *behind;
 	struct control *control;
 	struct pl_http *http;
 	struct pl_timer *drain, *watchdog, *expiry;
@@ -100,6 +104,16 @@ json_t *traces_last(struct traces *traces, const char *remote, bool failed,
 		    size_t count);
 json_t *traces_since(struct traces *traces, json_int_t since);
 json_t *traces_with_id(struct traces *traces, const char *id);
+
+/* ----- behind.c ----- */
+
+struct behind *behind_new(struct pl_world *world, struct pl_router *router);
+/* Takes over what a configuration says; false where it cannot listen. */
+bool behind_set(struct behind *behind, const struct pl_conf *conf,
+		struct pl_error *error);
+void behind_close(struct behind *behind); /* takes no more connections */
+struct pl_gateway *behind_gateway(struct behind *behind);
+void behind_free(struct behind *behind);  /* NULL is fine */
 
 /* ----- metrics.c ----- */
 

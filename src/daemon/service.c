@@ -95,6 +95,7 @@ static void swap_site(struct service *service, struct pl_site *site,
 		/* Queries of the old one must not call back any more. */
 		service->world.resolver = resolver;
 		pl_router_resolver_changed(service->router);
+		pl_gateway_world_changed(behind_gateway(service->behind));
 		pl_resolver_free(service->resolver);
 		service->resolver = resolver;
 	}
@@ -105,6 +106,10 @@ static void swap_site(struct service *service, struct pl_site *site,
 	error.text[0] = '\0';
 	if (!pl_site_listeners_set(service->listeners, site->conf->listens,
 				   &error))
+		pl_log_event(service->log, PL_LOG_ERROR, "listen", "%s",
+			     error.text);
+	error.text[0] = '\0';
+	if (!behind_set(service->behind, site->conf, &error))
 		pl_log_event(service->log, PL_LOG_ERROR, "listen", "%s",
 			     error.text);
 	error.text[0] = '\0';
@@ -172,11 +177,18 @@ static void on_drained(void *owner)
 	pl_timer_set(service->drain, 1);
 }
 
+static size_t streams(const struct service *service)
+{
+	return pl_router_streams(service->router) +
+	       pl_gateway_streams(behind_gateway(service->behind));
+}
+
 /* Out of time: what is left is dropped, and gone at the turn's end. */
 static void on_drain_over(struct service *service)
 {
-	if (pl_router_streams(service->router) > 0) {
+	if (streams(service) > 0) {
 		pl_router_drop_all(service->router);
+		pl_gateway_drop_all(behind_gateway(service->behind));
 		pl_timer_set(service->drain, 1);
 		return;
 	}
@@ -194,9 +206,11 @@ static void on_drain_tick(void *owner)
 		return;
 	}
 	/* Services hear of it last: what comes back to them still does. */
-	if (pl_router_streams(service->router) == 0)
+	if (pl_router_streams(service->router) == 0) {
+		pl_gateway_shutdown(behind_gateway(service->behind));
 		services_shutdown(service->services);
-	if (pl_router_streams(service->router) == 0 &&
+	}
+	if (streams(service) == 0 &&
 	    pl_loop_connections(service->loop) == 0) {
 		pl_loop_stop(service->loop);
 		return;
@@ -217,6 +231,7 @@ void service_drain(struct service *service)
 		     service->site->conf->timeouts.drain);
 	pl_site_listeners_set(service->listeners, NULL, NULL);
 	services_close(service->services);
+	behind_close(service->behind);
 	control_free(service->control);
 	service->control = NULL;
 	service->drain_until_ms = pl_loop_now_ms(service->loop) +
@@ -332,10 +347,12 @@ static bool build(struct service *service, struct pl_conf *conf,
 	service->listeners = pl_site_listeners_new(service->loop, service->log,
 						   service->router);
 	service->services = services_new(&service->world, service->router);
+	service->behind = behind_new(&service->world, service->router);
 	inherit_sockets(service);
 	return pl_site_listeners_set(service->listeners, conf->listens,
 				     error) &&
-	       services_set(service->services, conf, error);
+	       services_set(service->services, conf, error) &&
+	       behind_set(service->behind, conf, error);
 }
 
 static bool go(struct service *service, struct pl_error *error)
@@ -374,6 +391,7 @@ static void take_down(struct service *service)
 	pl_http_free(service->http);
 	pl_site_listeners_free(service->listeners);
 	services_free(service->services);
+	behind_free(service->behind);
 	pl_router_free(service->router);
 	traces_free(service->traces);
 	if (service->resolver != NULL)

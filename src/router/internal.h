@@ -106,6 +106,8 @@ struct pl_router {
 	struct pl_timer *bounce_timer;  /* owned */
 	const struct pl_local *local;   /* borrowed; NULL: no services */
 	void *local_owner;
+	const struct pl_beyond *beyond; /* borrowed; NULL: none */
+	void *beyond_owner;
 	struct pl_buffer scratch;       /* for the stanza in hand */
 	struct authority_list authorities;
 	struct ping_list pings;

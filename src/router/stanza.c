@@ -135,10 +135,20 @@ static enum pl_delivery deliver(struct pl_router *router, const char *domain,
 				      length, sender);
 }
 
+static bool is_beyond(const struct pl_router *router, const char *domain)
+{
+	return router->beyond != NULL &&
+	       router->beyond->serves(router->beyond_owner, domain);
+}
+
 static void deliver_stanza(struct pl_router *router,
 			   const struct pl_stanza *stanza,
 			   struct pl_sender *sender)
 {
+	if (is_beyond(router, stanza->to_domain)) {
+		router->beyond->take(router->beyond_owner, stanza, sender);
+		return;
+	}
 	switch (deliver(router, stanza->to_domain, stanza->bytes,
 			stanza->length, sender)) {
 	case PL_DELIVERY_TAKEN:
@@ -160,11 +170,26 @@ void stanza_post(struct pl_router *router, const char *from, const char *to,
 {
 	struct pl_world *world = router->world;
 
-	if (world->host(world->site, to, NULL))
+	if (!world->host(world->site, to, NULL))
+		route_send(router, from, to, stanza, false);
+	else if (is_beyond(router, to))
+		router->beyond->post(router->beyond_owner, from, to, stanza);
+	else
 		deliver(router, to, pl_buffer_bytes(stanza), stanza->length,
 			NULL);
-	else
-		route_send(router, from, to, stanza, false);
+}
+
+void pl_router_post(struct pl_router *router, const char *from, const char *to,
+		    const struct pl_buffer *stanza)
+{
+	stanza_post(router, from, to, stanza);
+}
+
+void pl_router_set_beyond(struct pl_router *router,
+			  const struct pl_beyond *beyond, void *owner)
+{
+	router->beyond = beyond;
+	router->beyond_owner = owner;
 }
 
 /* Keeps the buffer for the next stanza, but not a large one. */

@@ -617,6 +617,23 @@ static void rows_that_need_tls_need_certificates(void **state)
 	}
 }
 
+static void servers_behind(void **state)
+{
+	is_loaded("host \"alpha.example\" { certificate = alpha.crt\n"
+		  " private-key = alpha.key upstream = \"127.0.0.5:5269\" }\n"
+		  "gateway { listen = \"127.0.0.9:5269\" }\n");
+	assert_string_equal(loaded->hosts->upstream_host, "127.0.0.5");
+	assert_int_equal(loaded->hosts->upstream_port, 5269);
+	assert_string_equal(loaded->gateway_listen, "127.0.0.9:5269");
+	is_warned("\nhost \"a.example\" { upstream = \"127.0.0.5:5269\" }\n", 2,
+		  "gateway { listen } is missing");
+	is_warned("host \"a.example\" { }\n\ngateway { listen = "
+		  "\"127.0.0.9:5269\" }\n", 3, "no host has an upstream");
+	is_refused("\nhost \"a.example\" { upstream = \"x\" }\n", 2, "upstream");
+	is_refused("listen \"127.0.0.9:5269\" { }\n"
+		   "gateway { listen = \"127.0.0.9:5269\" }\n", 2, "already");
+}
+
 /* P21 */
 static void components_borrow_certificates(void **state)
 {
@@ -942,6 +959,7 @@ int main(void)
 		cmocka_unit_test(endpoints_are_listened_at_once),
 		cmocka_unit_test(certificates_are_looked_at),
 		cmocka_unit_test(rows_that_need_tls_need_certificates),
+		cmocka_unit_test(servers_behind),
 		cmocka_unit_test(components_borrow_certificates),
 		cmocka_unit_test(a_second_connection_of_a_component),
 		cmocka_unit_test(components_belong_on_loopback),

@@ -1,0 +1,260 @@
+/*
+ * A server behind us (c, alpha.example) and a server of the world (b,
+ * beta.example); between them a gateway (a) that negotiates in alpha's name.
+ */
+#include "server.h"
+
+#include "parley/gateway.h"
+
+static const char alpha[] = "alpha.example", beta[] = "beta.example";
+static struct server a, b, c;
+static struct pl_gateway *gateway;
+static struct pl_listener *inside;
+static struct ping result;
+
+static void on_accept(void *owner, struct pl_conn *conn)
+{
+	(void)owner;
+	pl_gateway_accept(gateway, conn);
+}
+
+/* c finds every domain at the gateway's listener. */
+static struct pl_partner_view *look_at_gateway(int row)
+{
+	struct pl_partner_view *rule = server_rule(&c, "*", row);
+
+	rule->connect_host = "192.0.2.1";
+	rule->connect_port = 5299;
+	return rule;
+}
+
+/* By an address, connections from elsewhere are dropped; by a name, not. */
+static void upstream_at(const char *host)
+{
+	const struct pl_gateway_rule rule = {
+		.domain = "alpha.example",
+		.host = host,
+		.port = 5269,
+		.where = "host \"alpha.example\" (parley.conf:1)",
+	};
+
+	pl_gateway_set(gateway, &rule, 1);
+}
+
+static int begin(void **state)
+{
+	world_begin(state);
+	memset(&a, 0, sizeof a);
+	memset(&b, 0, sizeof b);
+	memset(&c, 0, sizeof c);
+	server_start(&c, alpha, "192.0.2.7:5269", "valid");
+	script_dns_forget(script, alpha);
+	server_start(&a, alpha, "192.0.2.1:5269", "valid");
+	server_start(&b, beta, "192.0.2.2:5269", "valid");
+	look_at_gateway(15);
+	server_rule(&a, beta, 2);
+	server_rule(&b, alpha, 2);
+	gateway = pl_gateway_new(&a.world, a.router);
+	upstream_at("inner.example");
+	inside = pl_listener_new(a.loop, "192.0.2.1:5299", on_accept, NULL,
+				 NULL);
+	assert_non_null(inside);
+	script_dns_target(script, "192.0.2.1", "192.0.2.1:5299", false);
+	script_dns_target(script, "inner.example", "192.0.2.7:5269", false);
+	return 0;
+}
+
+static int end(void **state)
+{
+	pl_listener_free(inside);
+	pl_gateway_drop_all(gateway);
+	script_run(script, 10);
+	pl_gateway_free(gateway);
+	return world_end(state);
+}
+
+/* The world's server pings alpha, and it is c that answers: the strict policy
+ * holds outside, dialback inside. */
+static void test_from_the_world(void **state)
+{
+	struct seen seen;
+
+	(void)state;
+	assert_true(ping(&b, beta, alpha, 9000, &result));
+	assert_int_equal(outcomes(&b, false, beta, alpha, &seen), 1);
+	assert_string_equal(seen.method, "sasl-over-tls");
+	assert_int_equal(outcomes(&b, true, beta, alpha, &seen), 1);
+	assert_string_equal(seen.method, "sasl-over-tls");
+	assert_int_equal(outcomes(&c, true, alpha, beta, &seen), 1);
+	assert_string_equal(seen.method, "tls-dialback");
+	assert_int_equal(outcomes(&c, false, alpha, beta, &seen), 1);
+	assert_string_equal(seen.method, "tls-dialback");
+}
+
+static void test_to_the_world(void **state)
+{
+	struct seen seen;
+
+	(void)state;
+	assert_true(ping(&c, alpha, beta, 9000, &result));
+	assert_int_equal(outcomes(&b, true, beta, alpha, &seen), 1);
+	assert_string_equal(seen.method, "sasl-over-tls");
+}
+
+/* The inner link may be in clear; the border's policy is none the wiser. */
+static void test_in_clear_inside(void **state)
+{
+	struct seen seen;
+
+	(void)state;
+	look_at_gateway(17);
+	assert_true(ping(&c, alpha, beta, 9000, &result));
+	assert_int_equal(outcomes(&c, false, alpha, beta, &seen), 1);
+	assert_string_equal(seen.method, "tcp-dialback");
+	assert_int_equal(outcomes(&b, true, beta, alpha, &seen), 1);
+	assert_string_equal(seen.method, "sasl-over-tls");
+}
+
+/* ----- what cannot be delivered ----- */
+
+static char last[8192];
+static unsigned delivered;
+
+static enum pl_delivery deliver(void *owner, const char *domain,
+				const void *bytes, size_t length,
+				struct pl_sender *sender)
+{
+	(void)owner;
+	(void)domain;
+	(void)sender;
+	delivered++;
+	snprintf(last, sizeof last, "%.*s", (int)length, (const char *)bytes);
+	return PL_DELIVERY_TAKEN;
+}
+
+static const struct pl_local service = { .deliver = deliver };
+
+static void send_message(struct server *from, const char *local,
+			 const char *remote)
+{
+	struct pl_stanza stanza = { .name = "message", .id = "m1" };
+	char text[1000];
+
+	snprintf(stanza.from, sizeof stanza.from, "u@%s", local);
+	snprintf(stanza.to, sizeof stanza.to, "v@%s", remote);
+	snprintf(stanza.from_domain, sizeof stanza.from_domain, "%s", local);
+	snprintf(stanza.to_domain, sizeof stanza.to_domain, "%s", remote);
+	stanza.length = (size_t)snprintf(text, sizeof text,
+		"<message from='%s' to='%s' id='m1'><body>x</body></message>",
+		stanza.from, stanza.to);
+	stanza.bytes = text;
+	delivered = 0;
+	last[0] = '\0';
+	pl_router_set_local(from->router, &service, NULL);
+	pl_router_send(from->router, &stanza, NULL);
+	script_run(script, 20000);
+}
+
+static void comes_back(const char *condition)
+{
+	assert_int_equal(delivered, 1);
+	assert_non_null(strstr(last, "type='error'"));
+	assert_non_null(strstr(last, "id='m1'"));
+	if (strstr(last, condition) == NULL)
+		fail_msg("\"%s\" is not in %s", condition, last);
+}
+
+static void test_server_behind_is_away(void **state)
+{
+	(void)state;
+	server_stop(&c);
+	send_message(&b, beta, alpha);
+	comes_back("remote-server-timeout");
+}
+
+static void test_world_is_away(void **state)
+{
+	(void)state;
+	server_stop(&b);
+	send_message(&c, alpha, beta);
+	comes_back("remote-server-timeout");
+}
+
+static void test_no_such_domain(void **state)
+{
+	(void)state;
+	server_rule(&a, "nowhere.example", 7);
+	send_message(&c, alpha, "nowhere.example");
+	comes_back("remote-server-not-found");
+}
+
+/* The border's policy is what fails, and the user inside hears of it. */
+static void test_policy_at_the_border(void **state)
+{
+	(void)state;
+	server_stop(&b);
+	server_start(&b, beta, "192.0.2.12:5269", NULL);
+	server_rule(&b, alpha, 17);
+	send_message(&c, alpha, beta);
+	comes_back("remote-server-");
+}
+
+/* ----- who may use it ----- */
+
+static void test_stranger(void **state)
+{
+	struct peer peer;
+
+	(void)state;
+	upstream_at("192.0.2.7");
+	peer.raw = script_connect(script, "192.0.2.66", "192.0.2.1:5299",
+				  1000);
+	assert_non_null(peer.raw);
+	assert_true(script_expect_end(peer.raw, 1000));
+	assert_int_equal(logged(&a, "the upstream of a host", NULL), 1);
+	script_close(peer.raw);
+}
+
+/* A server behind us speaks for its own domain and no other. */
+static void test_foreign_name_inside(void **state)
+{
+	struct script_peer *peer;
+
+	(void)state;
+	upstream_at("192.0.2.7");
+	peer = script_connect(script, "192.0.2.7", "192.0.2.1:5299", 1000);
+	assert_non_null(peer);
+	script_say(peer, "<?xml version='1.0'?>" STREAM " version='1.0' "
+		   "from='gamma.example' to='beta.example'>");
+	assert_true(script_expect(peer, "invalid-from", 1000));
+	script_close(peer);
+}
+
+/* Nor can it be reached through the gateway's listener. */
+static void test_alpha_is_not_served_inside(void **state)
+{
+	struct script_peer *peer;
+
+	(void)state;
+	upstream_at("192.0.2.7");
+	peer = script_connect(script, "192.0.2.7", "192.0.2.1:5299", 1000);
+	assert_non_null(peer);
+	script_say(peer, "<?xml version='1.0'?>" STREAM " version='1.0' "
+		   "from='alpha.example' to='alpha.example'>");
+	assert_true(script_expect(peer, "host-unknown", 1000));
+	script_close(peer);
+}
+
+int main(void)
+{
+#define T(name) cmocka_unit_test_setup_teardown(test_##name, begin, end)
+	const struct CMUnitTest tests[] = {
+		T(from_the_world), T(to_the_world), T(in_clear_inside),
+		T(server_behind_is_away), T(world_is_away), T(no_such_domain),
+		T(policy_at_the_border), T(stranger), T(foreign_name_inside),
+		T(alpha_is_not_served_inside),
+	};
+
+	return cmocka_run_group_tests_name("gateway", tests, suite_begin,
+					   suite_end);
+}
