@@ -187,15 +187,11 @@ static void say_calls(struct seen *seen, const struct cli_attempt *attempt)
 		    "when %.200s verifies the key: its log shows whether it "
 		    "was asked", remote);
 	else if (attempt->authority == CLI_NOBODY)
-		say(seen, "warning", NULL, "run it beside parleyd with its -c, "
-		    "or where the peer reaches us with --listen", "nobody "
-		    "answers when %.200s verifies the key: %.300s", remote,
-		    attempt->no_authority);
+		return; /* why the result is incomplete */
 	else if (seen->calls == 0)
 		say(seen, "warning", NULL, "make _xmpp-server._tcp of our "
 		    "domain lead here, and let the port through", "no "
-		    "callback connection was seen: we listen on %.200s and "
-		    "%.200s did not come", attempt->listens, remote);
+		    "callback connection came to %.200s", attempt->listens);
 	else if (seen->verifies == 0)
 		say(seen, "warning", NULL, NULL, "%u callback connection%s "
 		    "came to %.200s, and none asked for the key", seen->calls,
@@ -261,7 +257,11 @@ static void tell_incomplete(struct seen *seen,
 	json_t *detail = json_object_get(end, "detail");
 
 	json_object_set_new(detail, "result", json_string("incomplete"));
+	json_object_set_new(detail, "side", json_string("us"));
 	json_object_set_new(detail, "why", json_string(attempt->why));
+	json_object_set_new(detail, "fix", json_string(
+		"run this beside parleyd with its -c, or where the peer "
+		"reaches us with --listen"));
 	json_object_set_new(detail, "exit", json_integer(CLI_INCOMPLETE));
 }
 

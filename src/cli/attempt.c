@@ -48,7 +48,7 @@ static void override_terms(const struct cli_world *w,
 	view->terms.own_certificate = own;
 	view->row = pl_policy_row(&view->terms.policy);
 	snprintf(view->rule, sizeof view->rule, "%s",
-		 way->policy_given ? "the command line" : "the default row");
+		 way->policy_given ? "the command line" : "the defaults");
 	view->connection_limit = 100;
 	view->multiplex = false;
 }

@@ -740,6 +740,15 @@ static void draw_choice(struct pl_ladder *l, const struct pl_report_record *r,
 		note(l, '!', "every byte can be read and changed on the path");
 }
 
+/* What the command found out beside the negotiation. */
+static void draw_command_note(struct pl_ladder *l,
+			      const struct pl_report_record *r, size_t index)
+{
+	(void)index;
+	note(l, strcmp(r->level, "warning") == 0 ? '!' : ' ', "%s",
+	     pl_report_text(r->detail, "text"));
+}
+
 static void draw_step(struct pl_ladder *l, const struct pl_report_record *r,
 		      size_t index)
 {
@@ -936,6 +945,7 @@ static const struct {
 	{ "dialback.ignored", draw_ignored },
 	{ "policy.choice", draw_choice },
 	{ "policy.step", draw_step },
+	{ "policy.note", draw_command_note },
 	{ "established.open", draw_open },
 	{ "established.failed", draw_pair_failed },
 	{ "established.gone", draw_gone },

@@ -618,7 +618,8 @@ static void read_reason(struct facts *facts)
 	     or(or(pl_report_text(end, "why"), pl_report_text(failed, "why")),
 		entry->meaning));
 	copy(s->fix, sizeof s->fix,
-	     or(pl_report_text(failed, "fix"), entry->first_step));
+	     or(or(pl_report_text(end, "fix"), pl_report_text(failed, "fix")),
+		entry->first_step));
 	copy(s->first_step, sizeof s->first_step, s->fix);
 }
 
@@ -788,6 +789,9 @@ void pl_report_summarise(const struct pl_report_trace *trace,
 	conclude_incoming(&facts);
 	read_result(&facts);
 	read_reason(&facts);
+	/* Nobody could answer for us: that is no refusal of the peer's. */
+	if (strcmp(s->result, "incomplete") == 0)
+		facts.peer.refuses_dialback = false;
 	read_stages(s, json_object_get(trace->end, "stages_ms"));
 	s->offers_starttls = facts.peer.starttls == PL_YES;
 	s->offers_external = facts.peer.external == PL_YES;
