@@ -60,7 +60,8 @@ static struct trace_switch *find(struct traces *traces, const char *domain)
 	return NULL;
 }
 
-/* What was said at run time is stronger than the configuration. */
+/* What was said at run time is stronger than the configuration. Strangers fill
+ * no disk: who is no partner has no file. */
 static bool wanted(void *owner, const char *local, const char *remote)
 {
 	struct traces *traces = owner;
@@ -71,7 +72,7 @@ static bool wanted(void *owner, const char *local, const char *remote)
 	(void)local;
 	if (said != NULL)
 		return said->on;
-	return partner == NULL || partner->trace;
+	return partner != NULL && partner->trace;
 }
 
 static bool read_file(const char *path, struct pl_buffer *out)
