@@ -46,6 +46,13 @@ static const char *escape_of(unsigned char c, bool in_attribute)
 	}
 }
 
+/* Most characters: plain ASCII that stays as it is, wherever it stands. */
+static bool is_plain(unsigned char c)
+{
+	return c >= 0x20 && c < 0x80 && c != '&' && c != '<' && c != '>' &&
+	       c != '\'' && c != '"';
+}
+
 static bool escape(struct pl_buffer *out, const char *text, size_t length,
 		   bool in_attribute)
 {
@@ -53,10 +60,15 @@ static bool escape(struct pl_buffer *out, const char *text, size_t length,
 	size_t done = 0, at = 0; /* [done, at) is plain and not yet written */
 
 	while (at < length) {
-		size_t n = allowed_character(s + at, length - at);
-		const char *instead =
-			n == 0 ? REPLACEMENT : escape_of(s[at], in_attribute);
+		const char *instead;
+		size_t n;
 
+		if (is_plain(s[at])) {
+			at++;
+			continue;
+		}
+		n = allowed_character(s + at, length - at);
+		instead = n == 0 ? REPLACEMENT : escape_of(s[at], in_attribute);
 		if (instead == NULL) {
 			at += n;
 			continue;

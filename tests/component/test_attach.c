@@ -133,6 +133,21 @@ static void test_bad_digests(void **state)
 				"why=not-authorized", NULL), 7);
 }
 
+/* Every digit counts. */
+static void test_each_digit(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < DIGEST_SIZE - 1; i++) {
+		char id[64], digest[64];
+
+		service_header(&services, &peers[i], echo, id);
+		service_digest(id, "component-secret", digest);
+		digest[i] = digest[i] == '0' ? '1' : '0';
+		peer_say(&peers[i], "<handshake>%s</handshake>", digest);
+		assert_true(refused(&peers[i], "not-authorized"));
+	}
+}
+
 static void test_wrong_secret(void **state)
 {
 	char id[64];
@@ -445,6 +460,30 @@ static void test_wildcard_spares_sections(void **state)
 	assert_true(refused(&peers[3], "host-unknown"));
 }
 
+/* Of several the longest, in whatever order they stand. */
+static void test_nested_wildcards(void **state)
+{
+	(void)state;
+	server_host(&a, "y.deep.rooms.alpha.example", NULL);
+	service_rule(&services, "*.deep.rooms.alpha.example", "deep", false);
+	service_rule(&services, "*.alpha.example", "shallow", false);
+	service_attach(&services, &peers[0], "x.deep.rooms.alpha.example",
+		       "deep");
+	service_attach(&services, &peers[1], "x.rooms.alpha.example",
+		       "other-secret");
+	service_attach(&services, &peers[2], "x.alpha.example", "shallow");
+	assert_true(lasts(&peers[0]) && lasts(&peers[1]));
+	peer_say(&peers[0], "<message id='1' from='y.deep.rooms.alpha.example' "
+		 "to='alpha.example'/>");
+	assert_true(peer_expect(&peers[0], "id='1'"));
+	peer_say(&peers[1], "<message from='y.deep.rooms.alpha.example' "
+		 "to='alpha.example'/>");
+	assert_true(refused(&peers[1], "invalid-from"));
+	peer_say(&peers[2], "<message from='y.rooms.alpha.example' "
+		 "to='alpha.example'/>");
+	assert_true(refused(&peers[2], "invalid-from"));
+}
+
 /* ----- what a component may not say ----- */
 
 static void test_foreign_from(void **state)
@@ -555,12 +594,13 @@ int main(void)
 #define T(name) cmocka_unit_test_setup_teardown(test_##name, begin, end)
 	const struct CMUnitTest tests[] = {
 		T(known_digests), T(good), T(header_of_answer), T(upper_case_and_white_space),
-		T(bad_digests), T(wrong_secret), T(nothing_leaks), T(late),
+		T(bad_digests), T(each_digit), T(wrong_secret), T(nothing_leaks), T(late),
 		T(before_the_handshake), T(hostile_headers),
 		T(limit_before_the_handshake), T(limit_behind_it),
 		T(byte_by_byte), T(noise), T(flood),
 		T(replace), T(no_replacing_by_strangers), T(refuse),
-		T(wildcard), T(wildcard_spares_sections), T(foreign_from),
+		T(wildcard), T(wildcard_spares_sections), T(nested_wildcards),
+		T(foreign_from),
 		T(no_stanzas), T(orderly_end), T(shutdown), T(other_sections),
 	};
 

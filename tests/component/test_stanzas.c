@@ -300,6 +300,15 @@ static void test_disco(void **state)
 		 "xmlns='http://jabber.org/protocol/disco#items'/></iq>", echo,
 		 alpha);
 	assert_true(peer_expect(&peers[0], "<item jid='far.example'/>"));
+	/* a nearer host has it */
+	service_rule(&here, "sub.alpha.example", NULL, false);
+	service_rule(&here, "near.sub.alpha.example", "n", false);
+	service_attach(&here, &peers[3], "near.sub.alpha.example", "n");
+	peer_say(&peers[0], "<iq type='get' from='%s' to='%s' id='3'><query "
+		 "xmlns='http://jabber.org/protocol/disco#items'/></iq>", echo,
+		 alpha);
+	assert_true(peer_expect_not(&peers[0], "near.sub", 100));
+	assert_true(peer_expect(&peers[0], "</query></iq>"));
 }
 
 static const char *const *contacts(void *site, const char *domain)
