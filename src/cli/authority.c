@@ -115,10 +115,15 @@ void cli_find_authority(struct cli_world *w)
 			 &view);
 	if (!view.terms.policy.dialback)
 		return;
-	if (daemon_answers(w))
+	if (daemon_answers(w)) {
 		w->attempt->authority = CLI_DAEMON;
-	else if (we_answer(w))
+		if (w->way->listen != NULL)
+			fprintf(stderr, "parley %s: the running parleyd "
+				"answers db:verify: --listen is not used\n",
+				w->way->verb);
+	} else if (we_answer(w)) {
 		w->attempt->authority = CLI_OURSELVES;
+	}
 }
 
 /* ----- the key ----- */

@@ -211,6 +211,23 @@ static int status_of(const struct request *request,
 	return CLI_OK;
 }
 
+/* The result shows the negotiation; what was wanted of it stands here. */
+static void tell_status(const struct request *request, int status,
+			const struct pl_report_summary *s)
+{
+	if (status == CLI_DIFFERS) {
+		fprintf(stderr, "parley probe: %s was negotiated; expected:",
+			pl_method_name(s->method));
+		for (int m = PL_METHOD_SASL_OVER_TLS; m >= PL_METHOD_NONE; m--)
+			if (request->expect >> m & 1)
+				fprintf(stderr, " %s", pl_method_name(
+						(enum pl_method)m));
+		fputs(": exit 1\n", stderr);
+	} else if (status == CLI_WARNINGS) {
+		fputs("parley probe: there are warnings: exit 20\n", stderr);
+	}
+}
+
 /* These show the negotiation; the others also what else came in meanwhile. */
 static bool shows_one(enum render_format format)
 {
@@ -262,6 +279,8 @@ static int show(const struct request *request,
 		if (written == CLI_OK)
 			written = write_pcap(request, &all);
 	}
+	if (written == CLI_OK)
+		tell_status(request, status, &summary);
 	pl_report_finish(&one);
 	pl_report_finish(&all);
 	return written != CLI_OK ? written : status;

@@ -202,8 +202,10 @@ def negotiated(tap, room):
     tap.case(done.stderr == "", "stderr is silent where it is no terminal", done.stderr)
     ends(tap, room.probe(*room.identity(), "--row", "2", "--expect", "sasl-over-tls,tls-dialback",
                          "full.example"), 0, "as expected")
-    ends(tap, room.probe(*room.identity(), "--row", "2", "--expect", "tls-dialback",
-                         "full.example"), 1, "not as expected")
+    done = room.probe(*room.identity(), "--row", "2", "--expect", "tls-dialback", "full.example")
+    ends(tap, done, 1, "not as expected")
+    tap.case("sasl-over-tls was negotiated; expected: tls-dialback" in done.stderr,
+             "... and why that is", done.said)
     ends(tap, room.probe(*room.identity(), "--policy", "tls=required,sasl=required,dialback=no",
                          "full.example"), 0, "the policy in words", "row 2")
     ends(tap, room.probe("full.example", "--no-client-cert", *room.identity(), "--row", "2"), 6,

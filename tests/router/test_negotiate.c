@@ -226,6 +226,66 @@ static void test_silent_dialback(void **state)
 	peer_free(&peer);
 }
 
+/* The limit moves nearer, never farther. */
+static void test_within(void **state)
+{
+	struct pl_negotiation *negotiation;
+
+	(void)state;
+	script_dns_target(script, beta, "192.0.2.2:5269", false);
+	script_link(script, NULL,
+		    &(struct script_link){ .reach = SCRIPT_SILENT });
+	negotiation = start(6000);
+	pl_router_negotiate_within(negotiation, 3000);
+	pl_router_negotiate_within(negotiation, 5000);
+	script_run(script, 2990);
+	assert_int_equal(ended.count, 0);
+	script_run(script, 20);
+	assert_int_equal(ended.count, 1);
+	assert_int_equal(ended.ms, 3000);
+}
+
+/* ----- what a view may say ----- */
+
+static void test_no_certificate(void **state)
+{
+	(void)state;
+	server_rule(&a, beta, 7)->no_certificate = true;
+	beta_is_whole("valid", 7);
+	negotiate(5000);
+	assert_int_equal(ended.method, PL_METHOD_TLS_DIALBACK);
+}
+
+/* A caller who knows no TLS may ask for keys, though the row wants TLS. */
+static void test_clear_callbacks(void **state)
+{
+	struct peer peer;
+
+	(void)state;
+	server_rule(&a, beta, 13)->clear_callbacks = true;
+	server_rule(&a, "*", 13)->clear_callbacks = true;
+	peer_connect(&peer, "192.0.2.2", &a);
+	peer_header(&peer, beta, alpha);
+	assert_true(peer_expect(&peer, "</stream:features>"));
+	peer_say(&peer, "<db:verify from='%s' to='%s' id='1'>no</db:verify>",
+		 beta, alpha);
+	assert_true(peer_expect(&peer, "type='invalid'"));
+	peer_free(&peer);
+}
+
+/* All streams are closed in order, with their closing tags. */
+static void test_close_all(void **state)
+{
+	(void)state;
+	beta_is_whole("valid", 7);
+	negotiate(5000);
+	pl_router_close_all(a.router);
+	script_run(script, 1000);
+	assert_int_equal(pl_router_streams(a.router), 0);
+	assert_int_equal(logged(&b, "peer-stream-error", NULL), 0);
+	assert_int_equal(outcomes_of(&a), 1);
+}
+
 /* ----- the owner changes its mind ----- */
 
 static void test_cancel(void **state)
@@ -275,7 +335,8 @@ int main(void)
 		T(open), T(open_already), T(dialback), T(refused),
 		T(unknown_name), T(unknown_partner), T(second_target),
 		T(silent_resolver), T(silent_network), T(silent_peer),
-		T(silent_dialback), T(cancel), T(draining), T(too_many),
+		T(silent_dialback), T(within), T(no_certificate),
+		T(clear_callbacks), T(close_all), T(cancel), T(draining), T(too_many),
 	};
 
 	return cmocka_run_group_tests_name("negotiate", tests, suite_begin,
