@@ -9,7 +9,7 @@ the packets, and the peer's own log.
 
 from concurrent.futures import ThreadPoolExecutor
 
-from . import outcome
+from . import evidence, outcome
 from .parleyd import Parleyd, partner
 from .policy import NONE, REQUIRED, SASL, TCP_DIALBACK, TLS_DIALBACK, VALID_ROWS, best_common
 from .process import wait_until
@@ -29,7 +29,7 @@ class Side:
     def __init__(self, expected):
         self.expected = expected
         self.lines, self.wire, self.peer = [], [], []
-        self.faults = []
+        self.faults, self.traces = [], []
 
     @property
     def method(self):
@@ -43,7 +43,7 @@ class Side:
         return {"expected": self.expected, "negotiated": self.method, "code": self.code,
                 "why": self.lines[-1].get("why") if self.lines else None,
                 "wire": self.wire, "peer": self.peer, "faults": self.faults,
-                "lines": self.lines}
+                "traces": self.traces, "lines": self.lines}
 
 
 class Case:
@@ -84,6 +84,7 @@ class Grid:
         self.names = list(names)
         self.cases = [Case(peer, number, name) for name in names for number in rows]
         self.ours = self.instances = self.wire = None
+        self.traces = lab.path("traces", peer.NAME)
 
     def place(self, number):
         return "127.0.10.%d" % number
@@ -109,7 +110,7 @@ class Grid:
         self.instances = self.peer.launch(self.lab, self.place, hosts)
         self.ours = Parleyd(self.lab, self.peer.NAME, dict.fromkeys(ours, "valid"),
                             [partner(case.domain, case.policy) for case in self.cases],
-                            timeouts=TIMEOUTS)
+                            timeouts=TIMEOUTS, more='trace { directory = "%s" }' % self.traces)
 
     def run(self, done=lambda case: None):
         """Every case, some at once; `done` is called with each."""
@@ -130,6 +131,9 @@ class Grid:
         status = self.ours.stop()
         if status:
             found.append("parleyd ended with status %d after SIGTERM" % status)
+        missing = evidence.attach(self.cases, self.traces)
+        if missing:
+            found.append("%d sides of cases have no trace" % missing)
         return found + [line for line in self.ours.findings() if line not in found]
 
     # One case.
@@ -236,3 +240,9 @@ class Grid:
                 cells += (cell + ("" if not case.all_faults() else " !")).ljust(width)
             lines.append("%3d  %s%s" % (number, str(VALID_ROWS[number]).ljust(28), cells.rstrip()))
         return "\n".join(lines)
+
+    def as_dict(self, findings):
+        return {"peer": self.peer.NAME, "findings": findings,
+                "policies": {name: str(self.peer.POLICIES[name]) for name in self.names},
+                "rows": {str(case.number): str(case.policy) for case in self.cases},
+                "cases": [case.as_dict() for case in self.cases]}
