@@ -38,6 +38,7 @@ struct cli_verb {
 	int (*run)(int argc, char **argv);
 };
 
+int verb_bench(int argc, char **argv);
 int verb_check(int argc, char **argv);
 int verb_close(int argc, char **argv);
 int verb_drain(int argc, char **argv);

@@ -32,6 +32,8 @@ static const struct cli_verb verbs[] = {
 	{ "retry", "have it try at once to reach a domain", verb_retry },
 	{ "reload", "have it read its configuration again", verb_reload },
 	{ "drain", "have it close every stream and end", verb_drain },
+	{ "bench", "put load on a server and tell what that costs it",
+	  verb_bench },
 	{ "wireshark-plugin", "print what Wireshark needs for wire captures",
 	  verb_wireshark_plugin },
 };

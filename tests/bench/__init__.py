@@ -1,0 +1,1 @@
+"""Servers on a bench: see README.md."""
