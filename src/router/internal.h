@@ -198,6 +198,9 @@ void route_outcome(struct pl_router *router, struct pl_pair *pair,
 		   const struct pl_outcome *outcome, enum pl_next next,
 		   enum pl_stanza_condition bounce);
 void route_pair_gone(struct pl_pair *pair);
+/* A pair from remote to local has opened: remote is there. */
+void route_peer_came(struct pl_router *router, const char *local,
+		     const char *remote);
 void routes_init(struct pl_router *router);
 void routes_sweep(struct pl_router *router);
 void routes_stop(struct pl_router *router);

@@ -594,6 +594,21 @@ void routes_forgive(struct pl_router *router)
 	}
 }
 
+/* A peer that reaches us is up again: what the network, or its restart, put
+ * into a pause is tried when the next stanza comes, such as the answer to what
+ * it sends. */
+void route_peer_came(struct pl_router *router, const char *local,
+		     const char *remote)
+{
+	struct route *route = find(router, local, remote);
+
+	if (route == NULL || route->failed == PL_CODE_NONE ||
+	    longest_pause(route->failed) != PAUSE_NETWORK_MS)
+		return;
+	route->failed = PL_CODE_NONE;
+	route->failures = 0;
+}
+
 unsigned pl_router_retry(struct pl_router *router, const char *remote)
 {
 	unsigned count = 0;

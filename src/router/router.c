@@ -112,10 +112,13 @@ static void on_outcome(void *owner, struct pl_stream *stream,
 
 	(void)stream;
 	record_keep(link->router, outcome);
-	if (pair->state.role == PL_INITIATING)
+	if (pair->state.role == PL_INITIATING) {
 		route_outcome(link->router, pair, outcome, next, bounce);
-	else
-		verify_forget_pair(link->router, pair);
+		return;
+	}
+	verify_forget_pair(link->router, pair);
+	if (outcome->method != PL_METHOD_NONE)
+		route_peer_came(link->router, pair->local, pair->remote);
 }
 
 static void on_pair_gone(void *owner, struct pl_stream *stream,

@@ -166,6 +166,23 @@ static void test_order_of_what_waits(void **state)
 	assert_false(pings[0].done || pings[1].done);
 }
 
+/* A peer that reaches us is up again: what it asks is answered at once, whatever
+ * pause its absence had made. */
+static void test_peer_is_back(void **state)
+{
+	const struct script_link refused = { .reach = SCRIPT_REFUSED };
+	const struct script_link open = { .reach = SCRIPT_OPEN };
+
+	(void)state;
+	beta_is_whole(7, 7);
+	script_link(script, "192.0.2.2:5269", &refused);
+	for (int i = 0; i < 3; i++)
+		ping(&a, alpha, beta, 5000, &result);
+	assert_int_equal(result.code, PL_CODE_TCP_REFUSED);
+	script_link(script, "192.0.2.2:5269", &open);
+	assert_true(ping(&b, beta, alpha, 900, &result));
+}
+
 /* ----- other ways ----- */
 
 static void test_next_target_after_tcp(void **state)
@@ -459,6 +476,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(limit_of_an_address), T(limit_of_all), T(limit_of_a_partner),
 		T(simultaneous), T(order_of_what_waits),
+		T(peer_is_back),
 		T(next_target_after_tcp), T(next_target_after_stream),
 		T(next_target_that_is_dead), T(second_pair_joins),
 		T(second_pair_alone),
