@@ -27,5 +27,10 @@ class Certificates:
         self.make((domain, variant))
         return self._path(domain, variant, "crt"), self._path(domain, variant, "key")
 
+    def renew(self, domain, variant="valid"):
+        """Another key and certificate at the same place."""
+        subprocess.run([TOOL, self.folder, domain, variant], check=True,
+                       stdout=subprocess.DEVNULL)
+
     def _path(self, domain, variant, kind):
         return os.path.join(self.folder, "%s.%s.%s" % (domain, variant, kind))

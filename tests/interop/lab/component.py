@@ -12,6 +12,7 @@ class Component:
     def __init__(self, domain, secret, address, port):
         self.domain = domain
         self.answers = {}
+        self.writing = threading.Lock()
         self.arrived = threading.Condition()
         self.stream = Stream(socket.create_connection((address, port), 5), 5)
         self.stream.send("<?xml version='1.0'?><stream:stream xmlns='jabber:component:accept'"
@@ -25,19 +26,41 @@ class Component:
         threading.Thread(target=self._listen, daemon=True).start()
 
     def _listen(self):
+        stream = self.stream
         try:
             while True:
-                element = self.stream.read()
+                element = stream.read()
                 if element.name == "iq":
                     self._iq(element)
+                elif element.name == "message":
+                    self.message(element)
+                elif element.name == "/stream":
+                    self.ended()
+                    self.write("</stream:stream>")
+                    break
         except (Closed, OSError):
-            return
+            pass
+        self.ended()
+        stream.close()
+
+    def ended(self):
+        """Its stream has ended; perhaps more than once."""
 
     def _iq(self, element):
         if element.get("type") in ("get", "set"):
-            self.stream.send("<iq type='result' from='%s' to='%s' id='%s'/>" %
-                             (element.get("to"), element.get("from"), element.get("id")))
-            return
+            self.write("<iq type='result' from='%s' to='%s' id='%s'/>" %
+                       (element.get("to"), element.get("from"), element.get("id")))
+        else:
+            self.answered(element)
+
+    def write(self, text):
+        with self.writing:
+            self.stream.send(text)
+
+    def message(self, element):
+        """For those who want them."""
+
+    def answered(self, element):
         with self.arrived:
             self.answers[element.get("id")] = element
             self.arrived.notify_all()
@@ -57,3 +80,6 @@ class Component:
 
     def close(self):
         self.stream.close()
+
+    def reset(self):
+        self.stream.reset()

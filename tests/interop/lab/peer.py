@@ -9,6 +9,7 @@ import base64
 import re
 import socket
 import ssl
+import struct
 import threading
 import time
 
@@ -202,6 +203,16 @@ class Stream:
     def iq(self, source, target, id="p1"):
         self.send("<iq type='get' from='%s' to='%s' id='%s'><ping xmlns='urn:xmpp:ping'/></iq>"
                   % (source, target, id))
+
+    def reset(self):
+        """Ends the connection with a RST. Under TLS nothing is said either."""
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        # A thread that is in recv() keeps the connection; detaching would, too.
+        try:
+            self.socket.shutdown(socket.SHUT_RD)
+        except OSError:
+            pass
+        self.socket.close()
 
     def close(self):
         try:

@@ -66,6 +66,14 @@ class Process:
         self.wait_for(lambda: re.search(pattern, self.text(path)), seconds,
                       "log: " + pattern)
 
+    def kill(self):
+        """SIGKILL to the whole group."""
+        try:
+            os.killpg(self.child.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+        return self.child.wait()
+
     def stop(self, seconds=5):
         """SIGTERM, then SIGKILL to the whole group; the exit status."""
         if self.running():
@@ -74,8 +82,4 @@ class Process:
                 self.child.wait(seconds)
             except subprocess.TimeoutExpired:
                 pass
-        try:
-            os.killpg(self.child.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
-        return self.child.wait()
+        return self.kill()

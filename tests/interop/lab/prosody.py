@@ -59,10 +59,21 @@ class Prosody:
         self.control = address, 5280
         with open(self.file, "w", encoding="utf-8") as file:
             file.write(self._configuration(lab, hosts, port, direct, timeout, more))
-        self.process = lab.run("prosody-" + name, ["prosody", "-F", "--config", self.file],
-                               env=dict(os.environ, HOME=self.folder))
+        self.lab, self.name, self.port = lab, name, port
+        self.traffic = os.path.join(self.folder, "traffic")     # as mod_lab writes it
+        self.start()
+
+    def start(self):
+        """Also after kill()."""
+        self.process = self.lab.run("prosody-" + self.name, ["prosody", "-F", "--config", self.file],
+                                    env=dict(os.environ, HOME=self.folder))
         self.process.wait_port(*self.control)
-        self.process.wait_port(address, port)
+        self.process.wait_port(self.address, self.port)
+
+    def kill(self):
+        """As if the machine had gone."""
+        self.process.kill()
+        self.lab.running.remove(self.process)
 
     def _modules(self):
         names = ["disco", "ping", "s2s_auth_certs", "lab"]
@@ -88,6 +99,7 @@ class Prosody:
             "modules_disabled": '{ "c2s", "http", "posix", "component" }',
             "interfaces": '{ "%s" }' % self.address,
             "lab_address": '"%s"' % self.address,
+            "lab_traffic": '"%s/traffic"' % self.folder,
             "s2s_ports": "{ %d }" % port,
             "s2s_direct_tls_ports": "{ %s }" % (direct or ""),
             "s2s_require_encryption": self.policy.tls == REQUIRED,

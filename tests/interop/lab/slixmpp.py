@@ -20,18 +20,21 @@ def available():
 
 
 class Gateway:
-    def __init__(self, domain, secret, address, port):
+    def __init__(self, domain, secret, address, port, *more):
         self.said = queue.Queue()
         # Not from the folder of this file, which has a module of that name.
         self.child = subprocess.Popen(
-            [PYTHON, "-P", PROGRAM, domain, secret, address, str(port)], cwd="/",
+            [PYTHON, "-P", PROGRAM, domain, secret, address, str(port), *more], cwd="/",
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         threading.Thread(target=self._read, daemon=True).start()
 
     def _read(self):
         for line in self.child.stdout:
-            self.said.put(json.loads(line))
-        self.said.put(None)
+            self.heard(json.loads(line))
+        self.heard(None)
+
+    def heard(self, what):
+        self.said.put(what)
 
     def wait(self, key, value, seconds=20):
         """What it says with this key and value; {} when it does not."""
@@ -43,9 +46,12 @@ class Gateway:
             if what is None or what.get(key) == value:
                 return what or {}
 
-    def ask(self, verb, *words):
-        self.child.stdin.write(" ".join((verb, *words)) + "\n")
+    def tell(self, *words):
+        self.child.stdin.write(" ".join(words) + "\n")
         self.child.stdin.flush()
+
+    def ask(self, verb, *words):
+        self.tell(verb, *words)
         return self.wait("answer", verb)
 
     def stop(self):
