@@ -78,7 +78,8 @@ int verb_trace(int argc, char **argv)
 "      --stage STAGE     only records of this stage (dns, tcp, tls ...)\n"
 
 enum { OPTION_STREAM = 0x500, OPTION_STAGE, OPTION_CODE, OPTION_PEER,
-       OPTION_SINCE, OPTION_ID, OPTION_ALL, OPTION_COUNT, OPTION_TIMEOUT };
+       OPTION_SINCE, OPTION_ID, OPTION_ALL, OPTION_FAILED, OPTION_COUNT,
+       OPTION_TIMEOUT };
 
 static bool check_stage(const char *part, const char *stage)
 {
@@ -168,6 +169,7 @@ static const struct option all_options[] = {
 	{ "id", required_argument, NULL, OPTION_ID },
 	{ "config", required_argument, NULL, 'c' },
 	{ "all", no_argument, NULL, OPTION_ALL },
+	{ "failed", no_argument, NULL, OPTION_FAILED },
 	{ "count", required_argument, NULL, OPTION_COUNT },
 	{ "timeout", required_argument, NULL, OPTION_TIMEOUT },
 	{ "help", no_argument, NULL, 'h' },
@@ -188,10 +190,12 @@ static bool taken(unsigned takes, int option)
 	case 'c':
 		return (takes & TRACE_CONFIG) != 0;
 	case OPTION_COUNT:
-	case OPTION_TIMEOUT:
 		return (takes & TRACE_COUNT) != 0;
 	case OPTION_ALL:
-		return (takes & TRACE_ALL) != 0;
+	case OPTION_TIMEOUT:
+		return (takes & TRACE_FOLLOW) != 0;
+	case OPTION_FAILED:
+		return (takes & TRACE_FAILED) != 0;
 	default:
 		return true;
 	}
@@ -211,6 +215,9 @@ static bool take(struct trace_options *o, const char *part, unsigned takes,
 		return true;
 	case OPTION_ALL:
 		o->all = true;
+		return true;
+	case OPTION_FAILED:
+		o->failed = true;
 		return true;
 	case OPTION_COUNT:
 		return take_count(o, part);

@@ -32,6 +32,7 @@ struct trace_options {
 	bool config_given;
 	bool format_given;
 	bool all;             /* --all */
+	bool failed;          /* --failed */
 	unsigned count;       /* --count; 0: not given */
 	double wait;          /* --timeout; 0: not given */
 	char **rest;          /* arguments that are no options */
@@ -41,7 +42,7 @@ struct trace_options {
 /* Which options a part takes beside those of render.h. */
 enum trace_takes {
 	TRACE_FILTERS = 1, TRACE_CONFIG = 2, TRACE_COUNT = 4, TRACE_ID = 8,
-	TRACE_ALL = 16,
+	TRACE_FOLLOW = 16, TRACE_FAILED = 32,
 };
 
 /* Reads the arguments. False: end with *status (help was printed, or what is

@@ -25,6 +25,8 @@ static json_t *ask(const struct trace_options *options, const char *what,
 	if (options->count > 0)
 		json_object_set_new(request, "count",
 				    json_integer(options->count));
+	if (options->failed)
+		json_object_set_new(request, "failed", json_true());
 	answer = client_ask(conf, request, ANSWER_SECONDS);
 	pl_conf_unref(conf);
 	*status = answer != NULL ? client_refused(answer) : CLI_INCOMPLETE;
@@ -87,6 +89,7 @@ int trace_last(int argc, char **argv)
 		"  -c, --config FILE     configuration of the daemon "
 		"(" CLI_CONF ")\n"
 		"      --count N         the last N (1)\n"
+		"      --failed          of those that failed\n"
 		RENDER_HELP
 		"\n"
 		"Exit status: 0 shown, 2 wrong arguments, 10 no answer, or "
@@ -96,8 +99,9 @@ int trace_last(int argc, char **argv)
 	json_t *answer;
 	int status;
 
-	if (!trace_arguments(&options, "trace last", TRACE_CONFIG | TRACE_COUNT,
-			     usage, argc, argv, &status))
+	if (!trace_arguments(&options, "trace last",
+			     TRACE_CONFIG | TRACE_COUNT | TRACE_FAILED, usage,
+			     argc, argv, &status))
 		return status;
 	if (options.rest_count > 1)
 		return cli_usage("trace last", "expected one DOMAIN at most");

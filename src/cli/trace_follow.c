@@ -356,7 +356,7 @@ int trace_follow(int argc, char **argv)
 
 	if (!trace_arguments(&options, "trace follow",
 			     TRACE_FILTERS | TRACE_CONFIG | TRACE_COUNT |
-				     TRACE_ALL, usage, argc, argv, &status))
+				     TRACE_FOLLOW, usage, argc, argv, &status))
 		return status;
 	if (options.render.format != RENDER_LADDER &&
 	    options.render.format != RENDER_JSONL)

@@ -228,7 +228,7 @@ static void draw_reason(struct pl_ladder *l, const struct pl_report_record *r)
 	if (r->parent[0] == '\0')
 		note(l, ' ', "%s", dialled ? "another try"
 					   : "another connection");
-	else if (verifies && dialled)
+	else if (dialled)
 		note(l, ' ', "%s: we ask the server of %s whether it made "
 		     "the key on %s", r->stream, r->to, r->parent);
 	else if (verifies)
@@ -629,6 +629,10 @@ static const char *choice_words(const struct pl_report_record *r,
 		{ "retry", "try again" },
 	};
 
+	/* A connection that another one caused serves it. */
+	if (r->parent[0] != '\0' && (strcmp(choice, "dialback") == 0 ||
+				     strcmp(choice, "stay-in-clear") == 0))
+		return "ask about the key";
 	if (strcmp(choice, "dialback") == 0)
 		return r->encrypted ? "TLS Dialback" : "TCP Dialback";
 	for (size_t i = 0; i < sizeof words / sizeof *words; i++)
@@ -660,7 +664,8 @@ static const char *way_words(const char *choice)
 static bool is_news(const char *choice, const json_t *rejected)
 {
 	static const unsigned quiet[] = { PL_WHY_DONE, PL_WHY_NOT_NOW,
-		PL_WHY_BETTER, PL_WHY_FALLBACK, PL_WHY_OVER };
+		PL_WHY_BETTER, PL_WHY_FALLBACK, PL_WHY_OVER,
+		PL_WHY_VERIFY_ONLY };
 	const char *way = pl_report_text(rejected, "choice");
 	const char *reason = pl_report_text(rejected, "reason");
 
@@ -691,7 +696,7 @@ static void draw_rejected(struct pl_ladder *l, const char *choice,
 	}
 }
 
-/* "STARTTLS, dialback": where we dialled, what the peer offers. */
+/* "offered STARTTLS, dialback -> ": where we dialled, what the peer offers. */
 static void add_offers(struct text *t, const json_t *offers)
 {
 	static const char *const words[][2] = {
@@ -705,10 +710,13 @@ static void add_offers(struct text *t, const json_t *offers)
 	json_array_foreach(offers, i, offer)
 		for (size_t j = 0; j < sizeof words / sizeof *words; j++)
 			if (json_is_string(offer) &&
-			    strcmp(json_string_value(offer), words[j][0]) == 0)
-				add_listed(t, &first, words[j][1]);
-	if (first)
-		add(t, "nothing");
+			    strcmp(json_string_value(offer), words[j][0]) == 0) {
+				add(t, "%s%s", first ? "offered " : ", ",
+				    words[j][1]);
+				first = false;
+			}
+	if (!first)
+		add(t, " -> ");
 }
 
 static void draw_choice(struct pl_ladder *l, const struct pl_report_record *r,
@@ -718,17 +726,12 @@ static void draw_choice(struct pl_ladder *l, const struct pl_report_record *r,
 	const char *rule = pl_report_text(r->detail, "rule");
 	bool refuse = strcmp(choice, "refuse") == 0;
 	bool clear = strcmp(choice, "stay-in-clear") == 0;
-	bool offered = stream_of(l, r)->dialled &&
-		       strcmp(pl_report_text(r->detail, "machine"), "pair");
 	struct text t = { "policy: " };
 
 	if (strcmp(choice, "offer") == 0 && !verbose(l, 1))
 		return;
-	if (offered) {
-		add(&t, "offered ");
+	if (stream_of(l, r)->dialled)
 		add_offers(&t, json_object_get(r->detail, "offers"));
-		add(&t, " -> ");
-	}
 	add(&t, "%s", choice_words(r, choice));
 	pl_draw_note(&l->d, &r->mono_us, refuse ? 'X' : clear ? '!' : ' ',
 		     t.text);

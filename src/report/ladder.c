@@ -75,6 +75,7 @@ static void draw_heads(struct pl_ladder *l)
 
 /* ----- the end ----- */
 
+/* Those that took time. */
 static void draw_stages(struct pl_pieces *p, const struct pl_report_summary *s)
 {
 	char text[256] = "";
@@ -83,12 +84,14 @@ static void draw_stages(struct pl_pieces *p, const struct pl_report_summary *s)
 	for (size_t i = 0; i < s->stages_count && used < sizeof text; i++) {
 		uint64_t us = s->stages[i].us;
 
+		if (us < 100)
+			continue;
 		used += (size_t)snprintf(text + used, sizeof text - used,
 					 us < 9950 ? "%s%s %.1f" : "%s%s %.0f",
-					 i > 0 ? ", " : "", s->stages[i].name,
-					 (double)us / 1e3);
+					 used > 0 ? ", " : "",
+					 s->stages[i].name, (double)us / 1e3);
 	}
-	if (s->stages_count > 0)
+	if (used > 0)
 		pl_pieces_add(p, "(%s ms)", text);
 }
 
@@ -109,13 +112,30 @@ static void draw_tail(struct pl_ladder *l, struct pl_pieces *p)
 	pl_pieces_end(p);
 }
 
+/* What was said of the key that somebody asked about. */
+static const char *answer_given(const struct pl_report_trace *trace)
+{
+	const char *answer = "not answered";
+
+	for (size_t i = 0; i < trace->all_count; i++) {
+		const struct pl_report_record *r = &trace->all[i];
+		const char *type = pl_report_text(r->detail, "type");
+
+		if (pl_report_is(r, "dialback.verify") && *type != '\0' &&
+		    strcmp(r->dir, "out") == 0)
+			answer = type;
+	}
+	return answer;
+}
+
 static void draw_good(struct pl_ladder *l, struct pl_pieces *p)
 {
 	const struct pl_report_summary *s = l->summary;
 
 	pl_pieces_begin(p, &l->d, PL_TONE_OK, 4);
 	if (strcmp(s->result, "served") == 0)
-		pl_pieces_add(p, "OK  a key was answered for, nothing else");
+		pl_pieces_add(p, "OK  a key was asked about: %s",
+			      answer_given(l->trace));
 	else
 		pl_pieces_add(p, "OK  method: %s", pl_method_title(s->method));
 	draw_total(p, s, "in");

@@ -314,8 +314,24 @@ static bool of_the_pair(const struct facts *facts,
 	       strcmp(remote, facts->summary->remote) == 0;
 }
 
+/* Where the beginning is lost, a later record may know the row. */
+static void on_row(struct facts *facts, const struct pl_report_record *r)
+{
+	struct pl_report_summary *s = facts->summary;
+	int64_t row = pl_report_number(r->detail, "row");
+
+	if (s->row != 0 || row < 1 || row > PL_POLICY_ROWS)
+		return;
+	s->row = (int)row;
+	s->policy = pl_policy_of_row(s->row);
+}
+
 static void on_any(struct facts *facts, const struct pl_report_record *r)
 {
+	if (facts->trace->begin == NULL && hop_of(facts, r->stream)->main &&
+	    (pl_report_is(r, "policy.choice") ||
+	     pl_report_is(r, "established.open")))
+		on_row(facts, r);
 	if (pl_report_is(r, "established.open") && of_the_pair(facts, r))
 		facts->opened = r;
 	if (pl_report_is(r, "established.failed") && of_the_pair(facts, r))

@@ -12,11 +12,13 @@ import os
 import pathlib
 import pty
 import re
+import socket
 import struct
 import subprocess
 import sys
 import tempfile
 import termios
+import threading
 import time
 import traceback
 import unicodedata
@@ -387,6 +389,59 @@ def test_follow():
         assert status == 9
     run("follow", status=2)
     run("follow", "/no/such/file", status=2)
+
+
+# ----- the daemon -----
+
+class Daemon:
+    """A control socket that answers as parleyd does, once for each answer that it is given."""
+
+    def __init__(self, folder, *answers):
+        self.asked, self.answers = [], answers
+        self.conf = folder / "parley.conf"
+        path = folder / "control.sock"
+        self.conf.write_text(f'host "a.test" {{ }}\ncontrol {{ socket = "{path}" }}\n')
+        self.listener = socket.socket(socket.AF_UNIX)
+        self.listener.bind(str(path))
+        self.listener.listen()
+        self.thread = threading.Thread(target=self.serve)
+        self.thread.start()
+
+    def serve(self):
+        for answer in self.answers:
+            connection, _ = self.listener.accept()
+            with connection, connection.makefile("rb") as lines:
+                self.asked.append(json.loads(lines.readline()))
+                connection.sendall(json.dumps(answer).encode() + b"\n")
+        self.listener.close()
+
+
+def test_last_on_and_off():
+    lines = file_of("receiver").read_text("utf-8")
+    with tempfile.TemporaryDirectory() as folder:
+        folder = pathlib.Path(folder)
+        daemon = Daemon(folder, {"ok": True, "traces": [{"lines": lines}]}, {"ok": True, "traces": []},
+                        {"ok": True, "traces": [{"lines": lines}, {"lines": file_of("tcp-refused").read_text("utf-8")}]},
+                        {"ok": True}, {"ok": True}, {"ok": False, "error": "no such thing \u001b[31m", "exit": 2},
+                        {"ok": True, "traces": [{"lines": "{}\n"}]})
+        assert run("last", "-c", daemon.conf)[0] == run("show", file_of("receiver"))[0]
+        run("last", "-c", daemon.conf, "b.test", status=10)
+        text, _ = run("last", "-c", daemon.conf, "--count", 2, "--failed", "--format", "jsonl")
+        assert text.count("\n") == lines.count("\n") + 7
+        assert "b.test: on" in run("on", "-c", daemon.conf, "b.test")[0]
+        assert "b.test: off" in run("off", "-c", daemon.conf, "b.test")[0]
+        run("on", "-c", daemon.conf, "b.test", status=2)
+        run("last", "-c", daemon.conf, status=10)
+        daemon.thread.join()
+        assert daemon.asked == [
+            {"verb": "trace", "what": "last", "count": 1},
+            {"verb": "trace", "what": "last", "remote": "b.test", "count": 1},
+            {"verb": "trace", "what": "last", "count": 2, "failed": True},
+            {"verb": "trace", "what": "on", "remote": "b.test"}, {"verb": "trace", "what": "off", "remote": "b.test"},
+            {"verb": "trace", "what": "on", "remote": "b.test"}, {"verb": "trace", "what": "last", "count": 1}]
+        run("last", "-c", daemon.conf, status=10)
+        run("on", "-c", daemon.conf, status=2)
+        run("last", "-c", folder / "none.conf", status=2)
 
 
 def test_help():
