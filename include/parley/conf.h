@@ -73,6 +73,7 @@ struct pl_conf_partner {
 	bool connect_direct_tls;
 	bool plaintext_retry, verify_requires_tls, keepalive, multiplex, bidi;
 	bool trace;             /* its negotiations get files */
+	bool stream_management;
 	enum pl_partner_type type;
 	int connection_limit;
 	int stanza_rate, stanza_bytes; /* 0: no limit, the general one */

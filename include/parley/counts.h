@@ -37,6 +37,7 @@ struct pl_counts {
 	uint64_t stanza_bytes[2];  /* [0] only: what came in is known as a tree */
 	uint64_t bounces[PL_SCS];  /* stanza errors of ours, by condition */
 	uint64_t refused;          /* connections, by a limit */
+	uint64_t resumptions[2][2]; /* of streams; [1] went well */
 };
 
 /* Each takes NULL for "nobody counts". */
@@ -46,6 +47,7 @@ void pl_counts_outcome(struct pl_counts *counts, bool incoming,
 void pl_counts_stage(struct pl_counts *counts, enum pl_stage stage,
 		     uint64_t ms);
 void pl_counts_stanza(struct pl_counts *counts, bool incoming, size_t bytes);
+void pl_counts_resumption(struct pl_counts *counts, bool incoming, bool well);
 void pl_counts_bounce(struct pl_counts *counts,
 		      enum pl_stanza_condition condition);
 

@@ -50,6 +50,9 @@ struct pl_terms {
 	bool plaintext_retry;       /* partner setting of that name */
 	bool bidi;                  /* partner setting of that name: one stream
 	                             * may carry stanzas both ways (XEP-0288) */
+	bool stream_management;     /* partner setting of that name (XEP-0198) */
+	bool resumes;               /* initiating: a stream of this pair broke
+	                             * and can be resumed */
 	bool verify_requires_tls;   /* partner setting of that name */
 	bool direct_tls;            /* the connection begins with TLS */
 	bool verify_only;           /* initiating: made only for db:verify */
@@ -79,6 +82,16 @@ enum pl_stream_phase {
 	PL_ENDED,             /* nothing more is decided on this stream */
 };
 
+/* Where stream management stands (XEP-0198). While it is being agreed on our
+ * stanzas wait, so that each of them is counted, or none. */
+enum pl_sm_phase {
+	PL_SM_OFF,
+	PL_SM_OFFERED,  /* receiving, on a bidi stream: the peer may ask */
+	PL_SM_ASKED,    /* initiating: after <enable/> */
+	PL_SM_RESUMING, /* initiating: after <resume/> */
+	PL_SM_ON,
+};
+
 struct pl_stream_state {
 	uint8_t role;          /* enum pl_role */
 	uint8_t phase;         /* enum pl_stream_phase */
@@ -98,6 +111,7 @@ struct pl_stream_state {
 	bool headers_sent;     /* our header went out on the current document */
 	bool bidi;             /* asked for, and kept through SASL: each pair that
 	                        * opens opens its reverse too (XEP-0288) */
+	uint8_t sm;            /* enum pl_sm_phase */
 };
 
 enum pl_stream_event_kind {
@@ -124,6 +138,7 @@ enum pl_stream_event_kind {
 	PL_EV_SASL_REJECTED,    /* ... refuses: sasl */
 	PL_EV_DIALBACK,         /* db:result or db:verify came: dialback */
 	PL_EV_BIDI,             /* <bidi/> came (XEP-0288 2.2) */
+	PL_EV_SM,               /* an element of stream management came: sm */
 	PL_EV_STANZA,           /* message, presence or iq came; flag = its
 	                         * (from, to) is an open pair of this stream,
 	                         * addressing says otherwise what is wrong */
@@ -140,6 +155,7 @@ enum pl_stream_event_kind {
 	PL_EV_NEGOTIATION_DEADLINE, /* the deadline of the whole passed */
 	PL_EV_IDLE,             /* nothing to carry for the idle time */
 	PL_EV_PAIR_OPENED,      /* a pair of this stream opened */
+	PL_EV_REPLACED,         /* another stream resumed this one */
 	PL_EV_PAIR_INVALID,     /* a pair ended by `invalid` and asks for the
 	                         * stream's end; code says which */
 	PL_EV_TERMS_CHANGED,    /* configuration was replaced; flag = an open
@@ -176,6 +192,18 @@ enum pl_feature {
 	PL_FEATURE_DIALBACK_ERRORS = 16,
 	PL_FEATURE_UNKNOWN_REQUIRED = 32,
 	PL_FEATURE_BIDI = 64,
+	PL_FEATURE_SM = 128,
+};
+
+/* What comes of stream management. */
+enum pl_sm_element {
+	PL_SM_ENABLE,
+	PL_SM_ENABLED,
+	PL_SM_RESUME,  /* flag: the session is there, and this peer's */
+	PL_SM_RESUMED, /* flag: of the session that we asked for */
+	PL_SM_FAILED,
+	PL_SM_REQUEST, /* <r/> */
+	PL_SM_ACK,     /* <a/> */
 };
 
 /* A stream header, judged by the shell. */
@@ -219,12 +247,15 @@ struct pl_stream_event {
 	enum pl_condition condition;
 	enum pl_dialback_kind dialback;
 	enum pl_addressing addressing;
+	enum pl_sm_element sm;
 	enum pl_fault fault;
 	enum pl_code code;              /* PL_EV_PAIR_INVALID */
 	bool pairs_pending;  /* receiving, PL_EV_STARTTLS and PL_EV_AUTH: a
 	                      * pair of this stream is in PL_PAIR_AWAIT_VERIFY,
 	                      * so its answer must not fall into a handshake or
 	                      * before a new header */
+	bool too_high;       /* PL_EV_SM: its `h` is none, or higher than what
+	                      * was sent */
 };
 
 /* What the shell does next, in order. */
@@ -253,6 +284,17 @@ enum pl_action {
 	PL_DO_PAIR,               /* the dialback element is admissible: give it
 	                           * to its pair (or to the authority) */
 	PL_DO_DELIVER,            /* the stanza is good */
+	PL_DO_SEND_ENABLE,        /* <enable/>: counting begins with what we
+	                           * send next */
+	PL_DO_SEND_RESUME,        /* <resume/> */
+	PL_DO_SM_ENABLED,         /* initiating: <enabled/> came */
+	PL_DO_SM_RESUMED,         /* initiating: <resumed/> came */
+	PL_DO_SM_FAILED,          /* initiating: <failed/>, or nothing, came */
+	PL_DO_ENABLE_SM,          /* receiving: answer <enabled/>, count */
+	PL_DO_RESUME_SM,          /* receiving: answer <resumed/>, go on */
+	PL_DO_REFUSE_SM,          /* <failed/>, step.stanza_condition */
+	PL_DO_SEND_ACK,           /* <a/> */
+	PL_DO_ACKED,              /* what the peer handled can be forgotten */
 	PL_DO_IGNORE,             /* drop what came and log it */
 	PL_DO_RAISE_LIMITS,       /* the peer is authenticated */
 	PL_DO_ARM,                /* step.deadline; replaces the armed one */
@@ -278,6 +320,8 @@ enum pl_deadline {
 	PL_DEADLINE_SASL,
 	PL_DEADLINE_RESULT,            /* initiating pair */
 	PL_DEADLINE_VERIFY,            /* receiving pair, shorter than RESULT */
+	PL_DEADLINE_SM,                /* the answer to <enable/>, <resume/> */
+	PL_DEADLINE_SM_OFFER,          /* receiving: for either; short */
 };
 
 /* What the dialer may do after a failed stream. */
@@ -326,6 +370,9 @@ void pl_stream_step(const struct pl_terms *terms,
  * the other proves the other to the one.
  */
 bool pl_stream_both_ways(const struct pl_stream_state *state);
+
+/* Must what we send wait, until stream management is agreed on or not? */
+bool pl_stream_holds(const struct pl_stream_state *state);
 
 /* May a new db:result be sent on this initiating stream now (RFC 6120 5.4.2,
  * XEP-0220 2.1.1)? */
@@ -533,6 +580,8 @@ bool pl_pair_choice(const struct pl_terms *terms,
 
 /* ------------------------------------------------------------- names */
 
+const char *pl_sm_phase_name(enum pl_sm_phase phase);
+const char *pl_sm_element_name(enum pl_sm_element element);
 const char *pl_phase_name(enum pl_stream_phase phase);
 const char *pl_event_name(enum pl_stream_event_kind kind);
 const char *pl_pair_phase_name(enum pl_pair_phase phase);

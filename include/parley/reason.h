@@ -199,6 +199,7 @@ enum pl_stanza_condition {
 	PL_SC_RESOURCE_CONSTRAINT,
 	PL_SC_SERVICE_UNAVAILABLE,
 	PL_SC_UNDEFINED_CONDITION,
+	PL_SC_UNEXPECTED_REQUEST, /* XEP-0198 only */
 	PL_SCS, /* how many */
 };
 const char *pl_stanza_condition_name(enum pl_stanza_condition condition);

@@ -27,6 +27,7 @@
 #include "parley/log.h"
 #include "parley/machine.h"
 #include "parley/net.h"
+#include "parley/sm.h"
 #include "parley/tap.h"
 #include "parley/tls.h"
 #include "parley/trace.h"
@@ -178,10 +179,45 @@ struct pl_stream_events {
 	/* May another stream with this remote domain exist? (limits) */
 	bool (*may_connect)(void *owner, struct pl_stream *stream,
 			    const char *remote, unsigned limit);
+	/* Receiving, authenticated: may this stream resume that session? Gives
+	 * its counters. */
+	bool (*on_sm_find)(void *owner, struct pl_stream *stream,
+			   const char *id, struct pl_sm *counters);
+	/* It did: the first `acked` stanzas of those that were unacknowledged
+	 * are handled, the others were not; once it is settled they can be
+	 * sent again. */
+	void (*on_sm_resumed)(void *owner, struct pl_stream *stream,
+			      const char *id, uint32_t acked);
+	/* Initiating: the peer does not resume; what it still tells it has
+	 * handled (or 0). */
+	void (*on_sm_failed)(void *owner, struct pl_stream *stream,
+			     uint32_t acked);
+	/* The peer handled so many more stanzas, the oldest. */
+	void (*on_sm_acked)(void *owner, struct pl_stream *stream,
+			    uint32_t count);
+	/* Stream management is agreed on or not: its pairs can send now. */
+	void (*on_settled)(void *owner, struct pl_stream *stream);
 	/* The stream ended; the last call. code, next: of its end. */
 	void (*on_ended)(void *owner, struct pl_stream *stream,
 			 enum pl_code code, enum pl_next next,
 			 const char *words);
+};
+
+/* How long a broken stream can be resumed, where nobody says less. */
+enum { PL_STREAM_SM_MAX_MS = 60000 };
+
+/* Stream management on a stream (XEP-0198). */
+struct pl_stream_sm {
+	bool on;             /* it counts: what is sent must be kept until it
+	                      * is acknowledged */
+	bool holds;          /* nothing can be sent yet */
+	bool broken;         /* it ended without a closing tag or an error */
+	bool left;           /* ... by a closing tag or an error of ours, with
+	                      * nothing amiss */
+	bool both_ways, resumed;
+	const char *id;      /* borrowed; NULL: it cannot be resumed */
+	uint64_t max_ms;     /* how long it can */
+	struct pl_sm counters;
 };
 
 struct pl_stream_initiate {
@@ -191,6 +227,7 @@ struct pl_stream_initiate {
 	const struct pl_dns_target *target; /* for DANE; NULL: none */
 	uint64_t began_ms;         /* when the attempt began, for `ms` */
 	struct pl_traced *traced;  /* taken over; NULL: not traced */
+	const struct pl_stream_sm *resume; /* id and counters; NULL: none */
 };
 
 /* Both: NULL when memory is out (the connection is dropped). */
@@ -211,6 +248,11 @@ struct pl_pair *pl_stream_pair(struct pl_stream *stream, const char *local,
 /* Sends a stanza (already written for jabber:server) on an open initiating
  * pair. False: the pair is not open, or output is over its limit. */
 bool pl_stream_send(struct pl_pair *pair, const void *stanza, size_t length);
+void pl_stream_sm(const struct pl_stream *stream, struct pl_stream_sm *sm);
+/* Asks the peer for an acknowledgement now, where one is missing. */
+void pl_stream_ask(struct pl_stream *stream);
+/* Another stream resumed its session: ends it (conflict). */
+void pl_stream_replaced(struct pl_stream *stream);
 size_t pl_stream_pending(const struct pl_stream *stream); /* bytes unsent */
 /* Back-pressure: nothing more is read from the peer until resumed. */
 void pl_stream_pause(struct pl_stream *stream);
@@ -247,6 +289,8 @@ struct pl_stream_info {
 	int row;
 	uint64_t began_ms, last_ms; /* last: a stanza or an attempt */
 	enum pl_stream_phase phase;
+	const struct pl_sm *sm; /* counters; NULL: no stream management */
+	bool resumable, resumed;
 	struct pl_pair *pairs;  /* the stream's */
 };
 void pl_stream_info(const struct pl_stream *stream,

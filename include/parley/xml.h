@@ -35,6 +35,7 @@
 #define PL_NS_BIDI "urn:xmpp:bidi"
 #define PL_NS_BIDI_FEATURE "urn:xmpp:features:bidi"
 #define PL_NS_LIMITS "urn:xmpp:stream-limits:0"
+#define PL_NS_SM "urn:xmpp:sm:3"
 #define PL_NS_PING "urn:xmpp:ping"
 #define PL_NS_DISCO_INFO "http://jabber.org/protocol/disco#info"
 #define PL_NS_DISCO_ITEMS "http://jabber.org/protocol/disco#items"

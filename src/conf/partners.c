@@ -184,6 +184,7 @@ static void read_switches(struct conf_load *load,
 {
 	partner->verify_requires_tls = true;
 	partner->keepalive = true;
+	partner->stream_management = true;
 	conf_bool(section, "plaintext-retry", &partner->plaintext_retry,
 		  load->notes);
 	conf_bool(section, "verify-requires-tls",
@@ -193,6 +194,8 @@ static void read_switches(struct conf_load *load,
 	conf_bool(section, "bidi", &partner->bidi, load->notes);
 	partner->trace = true;
 	conf_bool(section, "trace", &partner->trace, load->notes);
+	conf_bool(section, "stream-management", &partner->stream_management,
+		  load->notes);
 	if (partner->plaintext_retry &&
 	    !pl_policy_allows(&partner->policy, PL_METHOD_TCP_DIALBACK))
 		conf_note_partner(load->notes, PL_WARNING,

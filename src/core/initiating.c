@@ -20,6 +20,8 @@
  *     OPEN             DIALBACK, answer   to its pair
  *     OPEN             STANZA             on a bidi stream: delivered, or the
  *                                         stream error that fits
+ *                      SM                 what became of our <enable/> or
+ *                                         <resume/>; counted
  *     any              STANZA             not-authorized: this stream carries
  *                                         stanzas one way only
  *                      BIDI               ignored: only the other side asks
@@ -218,11 +220,35 @@ static void choose_under_tls(struct pl_moment *m)
 		give_up_nothing(m);
 }
 
+static void ask_for_sm(struct pl_moment *m)
+{
+	m->state->sm = PL_SM_ASKED;
+	pl_step_add(m->step, PL_DO_SEND_ENABLE);
+}
+
+/* The first thing on an authenticated stream, where the peer offers it: what
+ * follows waits for the answer, so that all of it is counted. */
+static void open_authenticated(struct pl_moment *m)
+{
+	bool sm = m->terms->stream_management &&
+		  (m->state->offered & PL_FEATURE_SM);
+
+	if (sm && m->terms->resumes) {
+		m->state->sm = PL_SM_RESUMING;
+		pl_step_add(m->step, PL_DO_SEND_RESUME);
+	} else if (sm) {
+		ask_for_sm(m);
+	}
+	pl_step_add(m->step, PL_DO_AUTHENTICATED);
+	pl_moment_opened(m);
+	if (sm)
+		pl_step_arm(m->step, PL_DEADLINE_SM);
+}
+
 static void choose(struct pl_moment *m)
 {
 	if (m->state->authenticated) {
-		pl_step_add(m->step, PL_DO_AUTHENTICATED);
-		pl_moment_opened(m);
+		open_authenticated(m);
 	} else if (m->state->encrypted) {
 		choose_under_tls(m);
 	} else {
@@ -429,6 +455,88 @@ static void on_dialback(struct pl_moment *m)
 				     ? PL_DO_PAIR : PL_DO_IGNORE);
 }
 
+/* ------------------------------------------------ stream management */
+
+static void sm_on(struct pl_moment *m, enum pl_action action)
+{
+	m->state->sm = PL_SM_ON;
+	pl_step_add(m->step, PL_DO_DISARM);
+	pl_step_add(m->step, action);
+}
+
+/* It goes on without, or with a session of its own. */
+static void on_sm_failed(struct pl_moment *m)
+{
+	bool resuming = m->state->sm == PL_SM_RESUMING;
+
+	if (!pl_stream_holds(m->state)) {
+		pl_step_add(m->step, PL_DO_IGNORE);
+		return;
+	}
+	m->state->sm = PL_SM_OFF;
+	pl_step_add(m->step, PL_DO_DISARM);
+	pl_step_add(m->step, PL_DO_SM_FAILED);
+	if (resuming) {
+		ask_for_sm(m);
+		pl_step_arm(m->step, PL_DEADLINE_SM);
+	}
+}
+
+/* Of another session than ours, and any answer to what was not asked, is
+ * nothing that we could go on with. */
+static void on_resumed(struct pl_moment *m)
+{
+	if (m->state->sm != PL_SM_RESUMING || !m->event->flag)
+		pl_moment_misplaced(m);
+	else if (m->event->too_high)
+		pl_moment_acked_too_high(m);
+	else
+		sm_on(m, PL_DO_SM_RESUMED);
+}
+
+static void on_sm(struct pl_moment *m)
+{
+	if (!m->terms->stream_management || m->state->phase != PL_OPEN) {
+		pl_moment_misplaced(m);
+		return;
+	}
+	switch (m->event->sm) {
+	case PL_SM_ENABLED:
+		if (m->state->sm == PL_SM_ASKED)
+			sm_on(m, PL_DO_SM_ENABLED);
+		else
+			pl_step_add(m->step, PL_DO_IGNORE); /* too late */
+		return;
+	case PL_SM_RESUMED:
+		on_resumed(m);
+		return;
+	case PL_SM_FAILED:
+		on_sm_failed(m);
+		return;
+	case PL_SM_REQUEST:
+	case PL_SM_ACK:
+		pl_moment_sm_count(m);
+		return;
+	case PL_SM_ENABLE:
+	case PL_SM_RESUME:
+		pl_moment_misplaced(m); /* those are ours to send */
+		return;
+	}
+}
+
+/* No answer to <enable/> is as good as a refusal; to <resume/> it is the end:
+ * the peer may count on what we do not know. */
+static void on_sm_deadline(struct pl_moment *m)
+{
+	if (m->state->sm == PL_SM_RESUMING) {
+		pl_moment_timeout(m, PL_CODE_NEGOTIATION_TIMEOUT,
+				  PL_STAGE_ESTABLISHED);
+	} else if (m->state->sm == PL_SM_ASKED) {
+		m->state->sm = PL_SM_OFF;
+		pl_step_add(m->step, PL_DO_SM_FAILED);
+	}
+}
+
 static void on_stanza(struct pl_moment *m)
 {
 	if (m->state->phase != PL_OPEN || !pl_stream_both_ways(m->state))
@@ -594,12 +702,14 @@ static void on_deadline(struct pl_moment *m)
 		pl_moment_timeout(m, PL_CODE_NEGOTIATION_TIMEOUT,
 				  PL_STAGE_SASL);
 		return;
+	case PL_OPEN:
+		on_sm_deadline(m);
+		return;
 	case PL_IDLE:
 	case PL_AWAIT_CHOICE:
 	case PL_AWAIT_RESPONSE:
 	case PL_AWAIT_ACCEPTANCE:
 	case PL_AWAIT_PAIRS:
-	case PL_OPEN:
 	case PL_ENDED:
 		return;
 	}
@@ -658,6 +768,9 @@ void pl_initiating_step(struct pl_moment *m)
 	case PL_EV_BIDI:
 		pl_step_add(m->step, PL_DO_IGNORE);
 		return;
+	case PL_EV_SM:
+		on_sm(m);
+		return;
 	case PL_EV_STANZA:
 		on_stanza(m);
 		return;
@@ -703,6 +816,9 @@ void pl_initiating_step(struct pl_moment *m)
 		return;
 	case PL_EV_PAIR_OPENED:
 		on_pair_opened(m);
+		return;
+	case PL_EV_REPLACED:
+		pl_moment_replaced(m);
 		return;
 	case PL_EV_PAIR_INVALID:
 		pl_moment_pair_invalid(m);

@@ -18,6 +18,24 @@ static const char *const phases[] = {
 	[PL_ENDED] = "ended",
 };
 
+static const char *const sm_phases[] = {
+	[PL_SM_OFF] = "off",
+	[PL_SM_OFFERED] = "offered",
+	[PL_SM_ASKED] = "asked",
+	[PL_SM_RESUMING] = "resuming",
+	[PL_SM_ON] = "on",
+};
+
+static const char *const sm_elements[] = {
+	[PL_SM_ENABLE] = "enable",
+	[PL_SM_ENABLED] = "enabled",
+	[PL_SM_RESUME] = "resume",
+	[PL_SM_RESUMED] = "resumed",
+	[PL_SM_FAILED] = "failed",
+	[PL_SM_REQUEST] = "r",
+	[PL_SM_ACK] = "a",
+};
+
 static const char *const events[] = {
 	[PL_EV_STARTED] = "started",
 	[PL_EV_HANDSHAKE_DONE] = "handshake-done",
@@ -38,6 +56,7 @@ static const char *const events[] = {
 	[PL_EV_SASL_REJECTED] = "sasl-rejected",
 	[PL_EV_DIALBACK] = "dialback",
 	[PL_EV_BIDI] = "bidi",
+	[PL_EV_SM] = "sm",
 	[PL_EV_STANZA] = "stanza",
 	[PL_EV_UNEXPECTED] = "unexpected",
 	[PL_EV_FAULT] = "fault",
@@ -50,6 +69,7 @@ static const char *const events[] = {
 	[PL_EV_NEGOTIATION_DEADLINE] = "negotiation-deadline",
 	[PL_EV_IDLE] = "idle",
 	[PL_EV_PAIR_OPENED] = "pair-opened",
+	[PL_EV_REPLACED] = "replaced",
 	[PL_EV_PAIR_INVALID] = "pair-invalid",
 	[PL_EV_TERMS_CHANGED] = "terms-changed",
 	[PL_EV_SHUTDOWN] = "shutdown",
@@ -105,6 +125,16 @@ static const char *const actions[] = {
 	[PL_DO_AUTHENTICATED] = "authenticated",
 	[PL_DO_PAIR] = "pair",
 	[PL_DO_DELIVER] = "deliver",
+	[PL_DO_SEND_ENABLE] = "send-enable",
+	[PL_DO_SEND_RESUME] = "send-resume",
+	[PL_DO_SM_ENABLED] = "sm-enabled",
+	[PL_DO_SM_RESUMED] = "sm-resumed",
+	[PL_DO_SM_FAILED] = "sm-failed",
+	[PL_DO_ENABLE_SM] = "enable-sm",
+	[PL_DO_RESUME_SM] = "resume-sm",
+	[PL_DO_REFUSE_SM] = "refuse-sm",
+	[PL_DO_SEND_ACK] = "send-ack",
+	[PL_DO_ACKED] = "acked",
 	[PL_DO_IGNORE] = "ignore",
 	[PL_DO_RAISE_LIMITS] = "raise-limits",
 	[PL_DO_ARM] = "arm",
@@ -207,6 +237,16 @@ static const char *const whys[] = {
 static const char *name(const char *const *names, size_t count, size_t i)
 {
 	return i < count && names[i] ? names[i] : "unknown";
+}
+
+const char *pl_sm_phase_name(enum pl_sm_phase phase)
+{
+	return name(sm_phases, COUNT(sm_phases), phase);
+}
+
+const char *pl_sm_element_name(enum pl_sm_element element)
+{
+	return name(sm_elements, COUNT(sm_elements), element);
 }
 
 const char *pl_phase_name(enum pl_stream_phase phase)

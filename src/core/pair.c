@@ -192,6 +192,7 @@ static enum pl_code result_error_code(const struct turn *t)
 	case PL_SC_RESOURCE_CONSTRAINT:
 	case PL_SC_SERVICE_UNAVAILABLE:
 	case PL_SC_UNDEFINED_CONDITION:
+	case PL_SC_UNEXPECTED_REQUEST:
 	case PL_SCS:
 		break;
 	}

@@ -438,6 +438,7 @@ static const struct stanza_condition stanza_conditions[PL_SCS] = {
 	[PL_SC_RESOURCE_CONSTRAINT] = { "resource-constraint", "wait" },
 	[PL_SC_SERVICE_UNAVAILABLE] = { "service-unavailable", "cancel" },
 	[PL_SC_UNDEFINED_CONDITION] = { "undefined-condition", "cancel" },
+	[PL_SC_UNEXPECTED_REQUEST] = { "unexpected-request", "wait" },
 };
 
 static const char *const sasl_conditions[PL_SASLS] = {

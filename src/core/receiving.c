@@ -22,7 +22,9 @@
  *     OPEN              STANZA           delivered, or the stream error that
  *                                        fits its addresses
  *                       DIALBACK         to its pair, or the authority
+ *                       SM               enabled, resumed or refused; counted
  *     any but OPEN      STANZA           not-authorized
+ *                       SM               refused
  *     any               dialback answer  ignored: this stream never asked
  *                       STREAM_ERROR, CLOSED, DISCONNECTED: see why_error()
  *                       DEADLINE, NEGOTIATION_DEADLINE: the code of the phase
@@ -180,10 +182,19 @@ static void answer_in_clear(struct pl_moment *m)
  * limits come in the same step. */
 static void answer_authenticated(struct pl_moment *m)
 {
+	unsigned features = features_under_tls(m);
+
+	if (m->terms->stream_management)
+		features |= PL_FEATURE_SM;
 	if (m->state->version_1)
-		send_features(m, features_under_tls(m));
+		send_features(m, features);
+	/* What goes back on a bidi stream is counted from the first one on. */
+	if (m->state->bidi && (m->state->offered & PL_FEATURE_SM))
+		m->state->sm = PL_SM_OFFERED;
 	pl_step_add(m->step, PL_DO_AUTHENTICATED);
 	pl_moment_opened(m);
+	if (m->state->sm == PL_SM_OFFERED)
+		pl_step_arm(m->step, PL_DEADLINE_SM_OFFER);
 }
 
 static void on_header(struct pl_moment *m)
@@ -428,6 +439,71 @@ static void on_bidi(struct pl_moment *m)
 		pl_step_add(m->step, PL_DO_IGNORE);
 }
 
+/* ------------------------------------------------ stream management */
+
+static bool may_ask_for_sm(const struct pl_stream_state *state)
+{
+	return state->phase == PL_OPEN && state->authenticated &&
+	       (state->offered & PL_FEATURE_SM) && state->sm != PL_SM_ON;
+}
+
+static void on_enable(struct pl_moment *m)
+{
+	if (!may_ask_for_sm(m->state)) {
+		pl_moment_refuse_sm(m, PL_SC_UNEXPECTED_REQUEST);
+		return;
+	}
+	m->state->sm = PL_SM_ON;
+	pl_step_add(m->step, PL_DO_ENABLE_SM);
+}
+
+/* A refusal leaves <enable/> possible (XEP-0198 5). */
+static void on_resume(struct pl_moment *m)
+{
+	if (!may_ask_for_sm(m->state))
+		pl_moment_refuse_sm(m, PL_SC_UNEXPECTED_REQUEST);
+	else if (!m->event->flag)
+		pl_moment_refuse_sm(m, PL_SC_ITEM_NOT_FOUND);
+	else if (m->event->too_high)
+		pl_moment_acked_too_high(m);
+	else {
+		m->state->sm = PL_SM_ON;
+		pl_step_add(m->step, PL_DO_RESUME_SM);
+	}
+}
+
+static void on_sm(struct pl_moment *m)
+{
+	if (!m->terms->stream_management || !takes_sasl(m->state)) {
+		pl_moment_misplaced(m);
+		return;
+	}
+	switch (m->event->sm) {
+	case PL_SM_ENABLE:
+		on_enable(m);
+		return;
+	case PL_SM_RESUME:
+		on_resume(m);
+		return;
+	case PL_SM_REQUEST:
+	case PL_SM_ACK:
+		pl_moment_sm_count(m);
+		return;
+	case PL_SM_ENABLED:
+	case PL_SM_RESUMED:
+	case PL_SM_FAILED:
+		pl_moment_misplaced(m);
+		return;
+	}
+}
+
+/* The peer begins without it, and may still ask later. */
+static void go_on_without_sm(struct pl_moment *m)
+{
+	if (m->state->sm == PL_SM_OFFERED)
+		m->state->sm = PL_SM_OFF;
+}
+
 static void refuse_stanza_early(struct pl_moment *m)
 {
 	if (!m->state->encrypted && m->state->headers_sent &&
@@ -443,10 +519,12 @@ static void on_stanza(struct pl_moment *m)
 {
 	if (m->state->phase != PL_OPEN)
 		refuse_stanza_early(m);
-	else if (m->event->flag && m->event->addressing == PL_ADDRESS_OK)
-		pl_step_add(m->step, PL_DO_DELIVER);
-	else
+	else if (!m->event->flag || m->event->addressing != PL_ADDRESS_OK)
 		pl_moment_refuse_stanza(m);
+	else {
+		go_on_without_sm(m);
+		pl_step_add(m->step, PL_DO_DELIVER);
+	}
 }
 
 /* While a new document awaits its header the pair may carry stanzas only after
@@ -567,6 +645,9 @@ static void on_deadline(struct pl_moment *m)
 		pl_moment_timeout(m, PL_CODE_NEGOTIATION_TIMEOUT,
 				  PL_STAGE_SASL);
 		return;
+	case PL_OPEN:
+		go_on_without_sm(m);
+		return;
 	case PL_IDLE:
 	case PL_AWAIT_FEATURES:
 	case PL_AWAIT_PROCEED:
@@ -574,7 +655,6 @@ static void on_deadline(struct pl_moment *m)
 	case PL_AWAIT_CHOICE:
 	case PL_AWAIT_ACCEPTANCE:
 	case PL_AWAIT_PAIRS:
-	case PL_OPEN:
 	case PL_ENDED:
 		return;
 	}
@@ -629,6 +709,9 @@ void pl_receiving_step(struct pl_moment *m)
 	case PL_EV_BIDI:
 		on_bidi(m);
 		return;
+	case PL_EV_SM:
+		on_sm(m);
+		return;
 	case PL_EV_STANZA:
 		on_stanza(m);
 		return;
@@ -673,6 +756,9 @@ void pl_receiving_step(struct pl_moment *m)
 		return;
 	case PL_EV_PAIR_OPENED:
 		on_pair_opened(m);
+		return;
+	case PL_EV_REPLACED:
+		pl_moment_replaced(m);
 		return;
 	case PL_EV_PAIR_INVALID:
 		pl_moment_pair_invalid(m);

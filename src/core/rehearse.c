@@ -258,6 +258,12 @@ static void end_pairs(struct connection *c, struct party *p,
 						.next = step->next });
 }
 
+static void post_sm(struct party *peer, enum pl_sm_element element)
+{
+	post_event(peer, (struct pl_stream_event){ .kind = PL_EV_SM,
+						   .sm = element });
+}
+
 static void act(struct connection *c, struct party *p,
 		const struct letter *letter, const struct pl_step *step,
 		enum pl_action action)
@@ -288,6 +294,21 @@ static void act(struct connection *c, struct party *p,
 		return;
 	case PL_DO_SEND_BIDI:
 		post_kind(peer, PL_EV_BIDI);
+		return;
+	case PL_DO_SEND_ENABLE:
+		post_sm(peer, PL_SM_ENABLE);
+		return;
+	case PL_DO_SEND_RESUME:
+		post_sm(peer, PL_SM_RESUME);
+		return;
+	case PL_DO_ENABLE_SM:
+		post_sm(peer, PL_SM_ENABLED);
+		return;
+	case PL_DO_RESUME_SM:
+		post_sm(peer, PL_SM_RESUMED);
+		return;
+	case PL_DO_REFUSE_SM:
+		post_sm(peer, PL_SM_FAILED);
 		return;
 	case PL_DO_SEND_AUTH:
 		post_event(peer, (struct pl_stream_event){ .kind = PL_EV_AUTH,
@@ -341,6 +362,11 @@ static void act(struct connection *c, struct party *p,
 	case PL_DO_NOTHING:
 	case PL_DO_RESTART:
 	case PL_DO_DELIVER:
+	case PL_DO_SM_ENABLED:
+	case PL_DO_SM_RESUMED:
+	case PL_DO_SM_FAILED:
+	case PL_DO_SEND_ACK:
+	case PL_DO_ACKED:
 	case PL_DO_IGNORE:
 	case PL_DO_RAISE_LIMITS:
 	case PL_DO_ARM:

@@ -57,6 +57,10 @@ void pl_moment_opened(struct pl_moment *m);
 
 void pl_moment_fault(struct pl_moment *m);
 void pl_moment_refuse_stanza(struct pl_moment *m);
+void pl_moment_acked_too_high(struct pl_moment *m);
+void pl_moment_refuse_sm(struct pl_moment *m, enum pl_stanza_condition why);
+void pl_moment_sm_count(struct pl_moment *m);
+void pl_moment_replaced(struct pl_moment *m);
 void pl_moment_bytes_behind(struct pl_moment *m);
 void pl_moment_overflow(struct pl_moment *m);
 void pl_moment_idle(struct pl_moment *m);

@@ -58,6 +58,20 @@ bool pl_stream_both_ways(const struct pl_stream_state *state)
 	       state->certificate == PL_CERT_VALID;
 }
 
+bool pl_stream_holds(const struct pl_stream_state *state)
+{
+	switch ((enum pl_sm_phase)state->sm) {
+	case PL_SM_OFFERED:
+	case PL_SM_ASKED:
+	case PL_SM_RESUMING:
+		return true;
+	case PL_SM_OFF:
+	case PL_SM_ON:
+		break;
+	}
+	return false;
+}
+
 bool pl_stream_takes_pairs(const struct pl_stream_state *state)
 {
 	if (state->role != PL_INITIATING || !state->has_id)
@@ -174,6 +188,7 @@ void pl_moment_under_tls(struct pl_moment *m)
 	m->state->certificate = (uint8_t)m->event->certificate;
 	m->state->sasl_failures = 0;
 	m->state->bidi = false;
+	m->state->sm = PL_SM_OFF;
 	pl_moment_restart(m);
 }
 
@@ -283,6 +298,44 @@ void pl_moment_refuse_stanza(struct pl_moment *m)
 	}
 	pl_moment_error(m, condition, (struct pl_end){ code, PL_STAGE_STANZA,
 						       PL_NEXT_NONE });
+}
+
+/* ------------------------------------------------ stream management */
+
+/* What acknowledges more than was sent is a lie, and all it says is worth
+ * nothing (XEP-0198 6). */
+void pl_moment_acked_too_high(struct pl_moment *m)
+{
+	pl_moment_error(m, PL_COND_UNDEFINED_CONDITION,
+			(struct pl_end){ PL_CODE_PROTOCOL_VIOLATION,
+					 PL_STAGE_STANZA, PL_NEXT_NONE });
+}
+
+void pl_moment_refuse_sm(struct pl_moment *m, enum pl_stanza_condition why)
+{
+	m->step->stanza_condition = (uint8_t)why;
+	pl_step_add(m->step, PL_DO_REFUSE_SM);
+}
+
+/* <r/> and <a/> are alike on both sides. */
+void pl_moment_sm_count(struct pl_moment *m)
+{
+	if (m->state->sm != PL_SM_ON)
+		pl_step_add(m->step, PL_DO_IGNORE);
+	else if (m->event->sm == PL_SM_REQUEST)
+		pl_step_add(m->step, PL_DO_SEND_ACK);
+	else if (m->event->too_high)
+		pl_moment_acked_too_high(m);
+	else
+		pl_step_add(m->step, PL_DO_ACKED);
+}
+
+/* The peer came back over another connection (XEP-0198 5). */
+void pl_moment_replaced(struct pl_moment *m)
+{
+	pl_moment_error(m, PL_COND_CONFLICT,
+			(struct pl_end){ PL_CODE_PEER_CLOSED, PL_STAGE_CLOSE,
+					 PL_NEXT_NONE });
 }
 
 void pl_moment_bytes_behind(struct pl_moment *m)

@@ -40,6 +40,12 @@ void pl_counts_stanza(struct pl_counts *counts, bool incoming, size_t bytes)
 	counts->stanza_bytes[incoming] += bytes;
 }
 
+void pl_counts_resumption(struct pl_counts *counts, bool incoming, bool well)
+{
+	if (counts != NULL)
+		counts->resumptions[incoming][well]++;
+}
+
 void pl_counts_bounce(struct pl_counts *counts,
 		      enum pl_stanza_condition condition)
 {

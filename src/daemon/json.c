@@ -59,6 +59,20 @@ static json_t *pair_list(const struct pl_stream_info *info)
 	return list;
 }
 
+/* Stream management (XEP-0198); null where the stream has none. */
+static json_t *sm(const struct pl_stream_info *info)
+{
+	if (info->sm == NULL)
+		return json_null();
+	return json_pack("{s:b,s:b,s:I,s:I,s:I}",
+			 "resumable", info->resumable,
+			 "resumed", info->resumed,
+			 "sent", (json_int_t)info->sm->sent,
+			 "unacknowledged",
+			 (json_int_t)pl_sm_unacked(info->sm),
+			 "received", (json_int_t)info->sm->handled);
+}
+
 json_t *json_stream(const struct pl_stream_info *info, uint64_t now_ms)
 {
 	int open;
@@ -89,6 +103,7 @@ json_t *json_stream(const struct pl_stream_info *info, uint64_t now_ms)
 			    json_string(pl_phase_name(info->phase)));
 	json_object_set_new(stream, "verify_only",
 			    json_boolean(info->verify_only));
+	json_object_set_new(stream, "sm", sm(info));
 	json_object_set_new(stream, "pairs", pair_list(info));
 	return stream;
 }

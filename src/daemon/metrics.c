@@ -85,6 +85,15 @@ static void show_stanzas(struct pl_buffer *out, const struct pl_counts *counts)
 					 "{condition=\"%s\"} %" PRIu64 "\n",
 					 pl_stanza_condition_name(c),
 					 counts->bounces[c]);
+	family(out, "parley_stream_resumptions", "counter",
+	       "Broken streams that were to go on over a new connection.");
+	for (int in = 0; in < 2; in++)
+		for (int well = 1; well >= 0; well--)
+			pl_buffer_printf(out, "parley_stream_resumptions_total"
+					 "{dir=\"%s\",result=\"%s\"} %" PRIu64
+					 "\n", directions[in],
+					 well ? "resumed" : "failed",
+					 counts->resumptions[in][well]);
 	family(out, "parley_refused_connections", "counter",
 	       "Connections that a limit kept out.");
 	pl_buffer_printf(out, "parley_refused_connections_total %" PRIu64 "\n",

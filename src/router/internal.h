@@ -13,6 +13,7 @@
  * negotiate.c negotiations for their own sake
  * record.c    outcomes that are kept
  * traced.c    the records of look-ups and connecting, and whose they are
+ * session.c   what is sent and not acknowledged; streams to be resumed
  */
 #ifndef PARLEY_ROUTER_INTERNAL_H
 #define PARLEY_ROUTER_INTERNAL_H
@@ -38,12 +39,16 @@ enum {
 	BUCKETS = 1024,          /* of the table of routes; a power of two */
 	SCRATCH_BYTES = 65536,   /* kept for the next stanza */
 	SENDER_QUEUES = 4,       /* full pair queues that one sender may have */
+	SESSIONS = 256,          /* broken streams that can be resumed */
+	SESSIONS_PER_PARTNER = 8,
+	BREAKS = 4,              /* in a row, with something to send */
 	BRAKE_MS = 1000,         /* that one receiver may hold its senders */
 };
 
 struct route;
 struct outgoing;
 struct authority;
+struct session;
 
 /* One stream of ours. */
 struct link {
@@ -55,6 +60,8 @@ struct link {
 	struct pl_brake *brake;        /* owned; NULL: never was full */
 	struct pl_ping *probe;         /* under way, or NULL */
 	uint64_t probed_ms;
+	struct session *session;       /* owned; NULL: nothing unacknowledged */
+	bool session_over;             /* its end was seen to */
 	TAILQ_ENTRY(link) entry;       /* in pl_router.links, oldest first */
 };
 
@@ -66,6 +73,9 @@ struct outgoing_events {
 	 * code's usual one. addr: the last one tried, or NULL. */
 	void (*on_failed)(void *owner, enum pl_code code, const char *words,
 			  const char *addr);
+	/* What the stream that is dialled now is to resume; false: nothing.
+	 * May be NULL. */
+	bool (*resume)(void *owner, struct pl_stream_sm *sm);
 };
 
 /* What a bounce is made of; borrowed. */
@@ -78,7 +88,8 @@ struct bounce {
 /* A stanza that waits for its route. */
 struct waiting {
 	STAILQ_ENTRY(waiting) entry;
-	struct pl_sender *sender;  /* counted there; NULL: of a host */
+	struct pl_sender *sender;  /* counted there; NULL: of a host, or sent */
+	struct route *route;       /* borrowed; sent and not acknowledged */
 	const char *name;          /* static; NULL: never sent back */
 	const char *from, *to, *id;
 	enum pl_stanza_condition condition; /* once it goes back */
@@ -95,6 +106,7 @@ TAILQ_HEAD(authority_list, authority);
 TAILQ_HEAD(ping_list, pl_ping);
 TAILQ_HEAD(negotiation_list, pl_negotiation);
 TAILQ_HEAD(record_list, record_entry);
+TAILQ_HEAD(session_list, session);
 
 struct pl_router {
 	struct pl_world *world;         /* borrowed */
@@ -113,11 +125,14 @@ struct pl_router {
 	struct ping_list pings;
 	struct negotiation_list negotiations;
 	struct record_list records;
+	struct session_list sessions;   /* parked; oldest first */
 	unsigned links_count, routes_count, authorities_count, pings_count,
-		negotiations_count, records_count;
+		negotiations_count, records_count,
+		sessions_count, lost_count;
 	struct pl_timer *sweep;         /* owned */
 	uint64_t last_refused_log_ms;
 	bool draining;
+	bool dropped;                   /* every stream was: none is resumed */
 	void (*drained)(void *owner);
 	void *drained_owner;
 };
@@ -209,6 +224,39 @@ void routes_look_up_again(struct pl_router *router);
 void verify_look_up_again(struct pl_router *router);
 void routes_forgive(struct pl_router *router);
 
+struct route *route_find(const struct pl_router *router, const char *local,
+			 const char *remote);
+/* A stanza of its route's is sent and kept; acknowledged; or let go. */
+void route_unacked(struct waiting *waiting);
+void route_acked(struct waiting *waiting);
+void route_let_go(struct waiting *waiting);
+void route_wait_first(struct waiting *waiting);
+/* It sends nothing before the session is decided. NULL is fine. */
+void route_park(struct route *route, struct session *session);
+void routes_unpark(struct pl_router *router, struct session *session);
+void route_settled(struct pl_pair *pair);
+/* The peer refuses to resume what it did. */
+void route_not_resumed(struct link *link, uint32_t acked);
+/* Begins anew for pairs whose stream broke. */
+void routes_lost(struct pl_router *router);
+
+/* session.c */
+bool session_dials(const struct session *session, const char *local,
+		   const char *remote);
+void session_add(struct link *link, struct waiting *waiting);
+void session_acked(struct link *link, uint32_t count);
+/* Its stream ended; more than once is fine. */
+void session_ends(struct link *link);
+void session_resume(const struct session *session, struct pl_stream_sm *sm);
+bool session_find(struct link *link, const char *id, struct pl_sm *counters);
+void session_resumed(struct link *link, const char *id, uint32_t acked);
+/* Parked: it is not resumed any more. */
+void session_give_up(struct session *session, struct link *link,
+		     uint32_t acked, const char *why);
+void sessions_sweep(struct pl_router *router);
+void sessions_stop(struct pl_router *router);
+void sessions_free(struct pl_router *router);
+
 /* verify.c */
 /* The connection of the stream whose key is to be verified; NULL: none. */
 struct pl_traced *verify_parent(const struct authority *authority);
@@ -246,6 +294,8 @@ struct waiting *waiting_new(const void *bytes, size_t length,
 			    const struct pl_stanza *stanza,
 			    struct pl_sender *sender);
 void waiting_free(struct waiting *waiting);
+/* It is sent: it stays, but nobody is held up for it. */
+void waiting_release(struct waiting *waiting);
 /* Goes back as an error in the next turn, or nowhere. */
 void waiting_bounce(struct pl_router *router, struct waiting *waiting,
 		    enum pl_stanza_condition condition);

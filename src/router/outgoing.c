@@ -168,6 +168,7 @@ static void on_dialled(void *owner, const struct pl_dial_result *result)
 	const struct pl_dns_target *target =
 		&outgoing->targets[outgoing->current];
 	struct pl_traced *traced;
+	struct pl_stream_sm resume;
 
 	outgoing->dial = NULL;
 	count_stage(outgoing, PL_STAGE_TCP);
@@ -197,6 +198,10 @@ static void on_dialled(void *owner, const struct pl_dial_result *result)
 				? outgoing->began_ms
 				: pl_loop_now_ms(outgoing->router->world->loop),
 			.traced = traced,
+			.resume = outgoing->events->resume != NULL &&
+				  outgoing->events->resume(outgoing->owner,
+							   &resume)
+				? &resume : NULL,
 		});
 	if (outgoing->stream == NULL) {
 		fail(outgoing, PL_CODE_INTERNAL, "no memory");

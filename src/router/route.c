@@ -13,6 +13,12 @@ struct route {
 	struct outgoing *outgoing;   /* owned; NULL: no attempt under way */
 	struct waiting_list waiting; /* owned; in the order they came */
 	size_t waiting_bytes;
+	size_t unacked_bytes;        /* sent, and kept by sessions */
+	struct session *session;     /* parked; borrowed: nothing is sent before
+	                              * it is decided */
+	unsigned breaks;             /* of streams, nothing acknowledged since */
+	bool lost;                   /* its stream broke in this turn */
+	bool unparked;               /* its session was decided in this turn */
 	struct pl_brake *brake;      /* owned; NULL: never half full */
 	uint64_t attempted_ms;       /* when the last attempt began */
 	uint64_t failed_ms, pause_ms; /* no attempt until then */
@@ -57,7 +63,7 @@ static bool wait_here(struct route *route, const void *bytes, size_t length,
 	size_t limit = route->router->world->limits.queue_bytes;
 	struct waiting *waiting;
 
-	if (route->waiting_bytes + length > limit)
+	if (route->waiting_bytes + route->unacked_bytes + length > limit)
 		return false;
 	waiting = waiting_new(bytes, length, stanza, sender);
 	if (waiting == NULL)
@@ -78,6 +84,14 @@ static void bounce_all(struct route *route, enum pl_stanza_condition condition)
 	pl_brake_release(route->brake);
 }
 
+static bool counts(const struct pl_pair *pair)
+{
+	struct pl_stream_sm sm;
+
+	pl_stream_sm(pair->stream, &sm);
+	return sm.on;
+}
+
 /* PL_SC_NONE: it is on its way. */
 static enum pl_stanza_condition send_on(struct pl_pair *pair,
 					const void *bytes, size_t length)
@@ -90,17 +104,102 @@ static enum pl_stanza_condition send_on(struct pl_pair *pair,
 		       ? PL_SC_NONE : PL_SC_RESOURCE_CONSTRAINT;
 }
 
+/* The same, and keeps it where the stream counts; else it is freed. What could
+ * not be sent stays the caller's. */
+static enum pl_stanza_condition send_waiting(struct route *route,
+					     struct waiting *waiting)
+{
+	enum pl_stanza_condition why = send_on(route->pair, waiting->bytes,
+					       waiting->length);
+
+	if (why != PL_SC_NONE)
+		return why;
+	if (!counts(route->pair)) {
+		waiting_free(waiting);
+		return why;
+	}
+	waiting->route = route;
+	session_add(pl_stream_data(route->pair->stream), waiting);
+	waiting_release(waiting);
+	return why;
+}
+
+/* So much may be on its way without an acknowledgement; but one stanza always
+ * may, whatever its size. */
+static bool fills_up(struct route *route, size_t length,
+		     struct pl_sender *sender)
+{
+	size_t limit = route->router->world->limits.queue_bytes;
+
+	if (route->unacked_bytes + length > limit / 2) {
+		hold(route->router, &route->brake, sender);
+		if (route->unacked_bytes <= limit / 2)
+			pl_stream_ask(route->pair->stream);
+	}
+	return route->unacked_bytes > 0 &&
+	       route->unacked_bytes + length > limit;
+}
+
+static enum pl_stanza_condition send_counted(struct route *route,
+					     const void *bytes, size_t length,
+					     const struct pl_stanza *stanza,
+					     struct pl_sender *sender)
+{
+	enum pl_stanza_condition why;
+	struct waiting *waiting;
+
+	if (fills_up(route, length, sender))
+		return PL_SC_RESOURCE_CONSTRAINT;
+	waiting = waiting_new(bytes, length, stanza, NULL);
+	if (waiting == NULL)
+		return PL_SC_RESOURCE_CONSTRAINT;
+	why = send_waiting(route, waiting);
+	if (why != PL_SC_NONE)
+		waiting_free(waiting);
+	return why;
+}
+
 /* The same, and holds a sender whose peer does not read. */
-static enum pl_stanza_condition send_now(struct pl_pair *pair,
+static enum pl_stanza_condition send_now(struct route *route,
 					 const void *bytes, size_t length,
+					 const struct pl_stanza *stanza,
 					 struct pl_sender *sender)
 {
+	struct pl_pair *pair = route->pair;
 	struct link *link = pl_stream_data(pair->stream);
 	size_t limit = link->router->world->limits.output_bytes;
 
 	if (pl_stream_pending(pair->stream) + length > limit / 2)
 		hold(link->router, &link->brake, sender);
-	return send_on(pair, bytes, length);
+	return counts(pair)
+		? send_counted(route, bytes, length, stanza, sender)
+		: send_on(pair, bytes, length);
+}
+
+/* ----- what is sent and not acknowledged ----- */
+
+void route_unacked(struct waiting *waiting)
+{
+	waiting->route->unacked_bytes += waiting->cost;
+}
+
+void route_let_go(struct waiting *waiting)
+{
+	struct route *route = waiting->route;
+
+	waiting->route = NULL;
+	route->unacked_bytes -= waiting->cost;
+}
+
+void route_acked(struct waiting *waiting)
+{
+	struct route *route = waiting->route;
+
+	route_let_go(waiting);
+	route->breaks = 0;
+	if (route->unacked_bytes + route->waiting_bytes <=
+	    route->router->world->limits.queue_bytes / 4)
+		pl_brake_release(route->brake);
 }
 
 /* ----- the table ----- */
@@ -156,6 +255,12 @@ static struct route *find(const struct pl_router *router, const char *local,
 		    strcmp(route->remote, remote) == 0)
 			return route;
 	return NULL;
+}
+
+struct route *route_find(const struct pl_router *router, const char *local,
+			 const char *remote)
+{
+	return find(router, local, remote);
 }
 
 static struct route *find_or_make(struct pl_router *router, const char *local,
@@ -304,9 +409,28 @@ static void on_stream(void *owner, struct pl_stream *stream)
 			  NULL);
 }
 
+/* A broken stream of ours that waits to be resumed. */
+static struct session *to_resume(const struct route *route)
+{
+	return route->session != NULL &&
+	       session_dials(route->session, route->local, route->remote)
+		       ? route->session : NULL;
+}
+
+static bool resume(void *owner, struct pl_stream_sm *sm)
+{
+	struct session *session = to_resume(owner);
+
+	if (session == NULL)
+		return false;
+	session_resume(session, sm);
+	return true;
+}
+
 static const struct outgoing_events outgoing_events = {
 	.on_stream = on_stream,
 	.on_failed = on_failed,
+	.resume = resume,
 };
 
 /* ----- the beginning of an attempt ----- */
@@ -329,10 +453,51 @@ static struct pl_pair *join(struct route *route)
 	return NULL;
 }
 
-static void opened(struct route *route, struct pl_pair *pair)
+static bool may_send(const struct route *route)
+{
+	struct pl_stream_sm sm;
+
+	if (route->session != NULL || route->pair == NULL ||
+	    route->pair->state.phase != PL_PAIR_OPEN)
+		return false;
+	pl_stream_sm(route->pair->stream, &sm);
+	return !sm.holds;
+}
+
+/* Sends what waits, as soon as anything may be sent. */
+static void send_all(struct route *route)
 {
 	struct waiting *waiting;
 
+	if (!may_send(route))
+		return;
+	if (!counts(route->pair))
+		route->breaks = 0;
+	while ((waiting = next_waiting(route)) != NULL) {
+		enum pl_stanza_condition why = send_waiting(route, waiting);
+
+		if (why != PL_SC_NONE)
+			waiting_bounce(route->router, waiting, why);
+	}
+	pl_brake_release(route->brake);
+}
+
+/* A stream that asks for no session of ours: then it never will be resumed. */
+static void look_at_session(struct route *route)
+{
+	struct session *session = to_resume(route);
+	struct pl_stream_sm sm;
+
+	if (session == NULL)
+		return;
+	pl_stream_sm(route->pair->stream, &sm);
+	if (!sm.holds || sm.id == NULL)
+		session_give_up(session, pl_stream_data(route->pair->stream),
+				0, "the new stream offers no resumption");
+}
+
+static void opened(struct route *route, struct pl_pair *pair)
+{
 	route->pair = pair;
 	pair->route = route;
 	route->failed = PL_CODE_NONE;
@@ -340,16 +505,8 @@ static void opened(struct route *route, struct pl_pair *pair)
 	if (route->outgoing != NULL)
 		outgoing_over(route->outgoing);
 	route->failures = 0;
-	while ((waiting = next_waiting(route)) != NULL) {
-		enum pl_stanza_condition why =
-			send_on(pair, waiting->bytes, waiting->length);
-
-		if (why == PL_SC_NONE)
-			waiting_free(waiting);
-		else
-			waiting_bounce(route->router, waiting, why);
-	}
-	pl_brake_release(route->brake);
+	look_at_session(route);
+	send_all(route);
 	negotiation_ended(route->router, route->local, route->remote,
 			  PL_CODE_NONE);
 }
@@ -406,9 +563,9 @@ static void begin(struct route *route)
 			       PL_SC_REMOTE_SERVER_TIMEOUT);
 		return;
 	}
-	if (partner.terms.bidi)
+	if (partner.terms.bidi && to_resume(route) == NULL)
 		pair = reversed(route);
-	if (pair == NULL && partner.multiplex)
+	if (pair == NULL && partner.multiplex && to_resume(route) == NULL)
 		pair = join(route);
 	if (pair != NULL) {
 		take_pair(route, pair);
@@ -434,9 +591,11 @@ static enum pl_stanza_condition take(struct route *route, const void *bytes,
 	uint64_t now = pl_loop_now_ms(route->router->world->loop);
 
 	route->used_ms = now;
-	if (route->pair != NULL && route->pair->state.phase == PL_PAIR_OPEN)
-		return send_now(route->pair, bytes, length, sender);
-	if (route->pair != NULL || (route->outgoing != NULL && !route->over))
+	if (may_send(route))
+		return send_now(route, bytes, length, stanza, sender);
+	if (route->pair != NULL || route->lost ||
+	    (route->session != NULL && to_resume(route) == NULL) ||
+	    (route->outgoing != NULL && !route->over))
 		return wait_here(route, bytes, length, stanza, sender)
 			       ? PL_SC_NONE : PL_SC_RESOURCE_CONSTRAINT;
 	if (!at_once && route->failed != PL_CODE_NONE &&
@@ -559,8 +718,118 @@ void route_pair_gone(struct pl_pair *pair)
 	if (route == NULL)
 		return;
 	pair->route = NULL;
-	if (route->pair == pair)
-		route->pair = NULL;
+	if (route->pair != pair)
+		return;
+	route->pair = NULL;
+	if (!route->lost && (!STAILQ_EMPTY(&route->waiting) ||
+			     to_resume(route) != NULL)) {
+		route->lost = true;
+		route->router->lost_count++;
+	}
+}
+
+/* ----- streams that broke ----- */
+
+void route_park(struct route *route, struct session *session)
+{
+	if (route != NULL)
+		route->session = session;
+}
+
+void route_wait_first(struct waiting *waiting)
+{
+	struct route *route = waiting->route;
+
+	route_let_go(waiting);
+	STAILQ_INSERT_HEAD(&route->waiting, waiting, entry);
+	route->waiting_bytes += waiting->cost;
+}
+
+/* Goes on with what waits: over the pair that it has, or a new one. */
+static void go_on(struct route *route)
+{
+	if (route->pair != NULL)
+		send_all(route);
+	else if (!STAILQ_EMPTY(&route->waiting) && !route->lost &&
+		 !route->router->draining &&
+		 (route->outgoing == NULL || route->over))
+		begin(route);
+}
+
+void routes_unpark(struct pl_router *router, struct session *session)
+{
+	struct route *route;
+
+	TAILQ_FOREACH(route, &router->routes, entry)
+		if (route->session == session)
+			route->unparked = true;
+	TAILQ_FOREACH(route, &router->routes, entry)
+		if (route->unparked) {
+			route->unparked = false;
+			route->session = NULL;
+			go_on(route);
+		}
+}
+
+void route_settled(struct pl_pair *pair)
+{
+	if (pair->route != NULL)
+		send_all(pair->route);
+}
+
+void route_not_resumed(struct link *link, uint32_t acked)
+{
+	struct pl_stream_info info;
+	struct route *route;
+
+	pl_stream_info(link->stream, &info);
+	route = find(link->router, info.local, info.remote);
+	if (route != NULL && to_resume(route) != NULL)
+		session_give_up(route->session, link, acked,
+				"the peer does not resume it");
+}
+
+static bool has_work(const struct route *route)
+{
+	return route->pair == NULL && !route->router->draining &&
+	       !route->router->dropped &&
+	       (route->outgoing == NULL || route->over) &&
+	       (to_resume(route) != NULL || (route->session == NULL &&
+					     !STAILQ_EMPTY(&route->waiting)));
+}
+
+/* Once at once, then with pauses; and not for ever. */
+static void try_again(struct route *route)
+{
+	struct session *session = to_resume(route);
+
+	if (!has_work(route)) {
+		return;
+	} else if (++route->breaks > BREAKS) {
+		bounce_all(route, PL_SC_REMOTE_SERVER_TIMEOUT);
+		if (session != NULL)
+			session_give_up(session, NULL, 0,
+					"streams break again and again");
+	} else if (route->breaks == 1) {
+		begin(route);
+	} else {
+		route->failed_ms = pl_loop_now_ms(route->router->world->loop);
+		route->pause_ms = 250u << route->breaks;
+	}
+}
+
+void routes_lost(struct pl_router *router)
+{
+	struct route *route;
+
+	if (router->lost_count == 0)
+		return;
+	router->lost_count = 0;
+	TAILQ_FOREACH(route, &router->routes, entry)
+		if (route->lost) {
+			route->lost = false;
+			try_again(route);
+		}
 }
 
 /* ----- keeping ----- */
@@ -577,7 +846,10 @@ void routes_sweep(struct pl_router *router)
 			outgoing_free(route->outgoing);
 			route->outgoing = NULL;
 		}
+		if (has_work(route) && now - route->failed_ms >= route->pause_ms)
+			begin(route);
 		if (route->pair == NULL && route->outgoing == NULL &&
+		    route->session == NULL && route->unacked_bytes == 0 &&
 		    now - route->used_ms > 60000)
 			free_route(route);
 	}

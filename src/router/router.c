@@ -124,8 +124,8 @@ static void on_outcome(void *owner, struct pl_stream *stream,
 static void on_pair_gone(void *owner, struct pl_stream *stream,
 			 struct pl_pair *pair)
 {
-	(void)owner;
 	(void)stream;
+	session_ends(owner);
 	if (pair->state.role == PL_INITIATING)
 		route_pair_gone(pair);
 }
@@ -186,6 +186,43 @@ static bool may_connect(void *owner, struct pl_stream *stream,
 	return router_with_remote(link->router, remote, stream) < limit;
 }
 
+static bool on_sm_find(void *owner, struct pl_stream *stream, const char *id,
+		       struct pl_sm *counters)
+{
+	(void)stream;
+	return session_find(owner, id, counters);
+}
+
+static void on_sm_resumed(void *owner, struct pl_stream *stream,
+			  const char *id, uint32_t acked)
+{
+	(void)stream;
+	session_resumed(owner, id, acked);
+}
+
+static void on_sm_failed(void *owner, struct pl_stream *stream, uint32_t acked)
+{
+	(void)stream;
+	route_not_resumed(owner, acked);
+}
+
+static void on_sm_acked(void *owner, struct pl_stream *stream, uint32_t count)
+{
+	(void)stream;
+	session_acked(owner, count);
+}
+
+static void on_settled(void *owner, struct pl_stream *stream)
+{
+	struct pl_stream_info info;
+
+	(void)owner;
+	pl_stream_info(stream, &info);
+	for (struct pl_pair *pair = info.pairs; pair; pair = pair->next)
+		if (pair->state.role == PL_INITIATING)
+			route_settled(pair);
+}
+
 static void tell_drained(void *owner)
 {
 	struct pl_router *router = owner;
@@ -204,6 +241,7 @@ static void on_ended(void *owner, struct pl_stream *stream, enum pl_code code,
 	router->links_count--;
 	if (link->probe != NULL)
 		pl_router_ping_cancel(link->probe);
+	session_ends(link);
 	if (link->authority != NULL)
 		verify_stream_ended(link->authority, code, next, words);
 	else if (link->outgoing != NULL)
@@ -211,6 +249,7 @@ static void on_ended(void *owner, struct pl_stream *stream, enum pl_code code,
 	pl_sender_free(link->sender);
 	pl_brake_free(link->brake);
 	free(link);
+	routes_lost(router);
 	if (router->draining && router->links_count == 0)
 		pl_loop_defer(router->world->loop, tell_drained, router);
 }
@@ -224,6 +263,11 @@ static const struct pl_stream_events stream_events = {
 	.on_verify = on_verify,
 	.on_verify_answer = on_verify_answer,
 	.may_connect = may_connect,
+	.on_sm_find = on_sm_find,
+	.on_sm_resumed = on_sm_resumed,
+	.on_sm_failed = on_sm_failed,
+	.on_sm_acked = on_sm_acked,
+	.on_settled = on_settled,
 	.on_ended = on_ended,
 };
 
@@ -348,6 +392,7 @@ static void sweep(void *owner)
 			probe(link, &info, now);
 		}
 	}
+	sessions_sweep(router);
 	routes_sweep(router);
 	pl_timer_set(router->sweep, SWEEP_MS);
 }
@@ -363,6 +408,7 @@ struct pl_router *pl_router_new(struct pl_world *world)
 	TAILQ_INIT(&router->pings);
 	TAILQ_INIT(&router->negotiations);
 	TAILQ_INIT(&router->records);
+	TAILQ_INIT(&router->sessions);
 	STAILQ_INIT(&router->bounces);
 	pl_buffer_init(&router->scratch, 0);
 	router->bounce_timer = pl_timer_new(world->loop, bounces_send, router);
@@ -378,6 +424,7 @@ void pl_router_free(struct pl_router *router)
 	assert(TAILQ_EMPTY(&router->links));
 	pings_free(router);
 	negotiations_free(router);
+	sessions_free(router);
 	routes_free(router);
 	bounces_free(router);
 	pl_buffer_finish(&router->scratch);
@@ -402,6 +449,7 @@ void pl_router_drop_all(struct pl_router *router)
 {
 	struct link *link, *next;
 
+	router->dropped = true;
 	for (link = TAILQ_FIRST(&router->links); link != NULL; link = next) {
 		next = TAILQ_NEXT(link, entry);
 		pl_stream_drop(link->stream);
@@ -471,6 +519,7 @@ void pl_router_shutdown(struct pl_router *router, void (*done)(void *owner),
 	router->draining = true;
 	router->drained = done;
 	router->drained_owner = owner;
+	sessions_stop(router);
 	routes_stop(router);
 	verify_stop(router);
 	for (link = TAILQ_FIRST(&router->links); link != NULL; link = next) {

@@ -52,10 +52,18 @@ struct waiting *waiting_new(const void *bytes, size_t length,
 	return waiting;
 }
 
+void waiting_release(struct waiting *waiting)
+{
+	struct pl_sender *sender = waiting->sender;
+
+	waiting->sender = NULL;
+	if (sender != NULL)
+		sender_less(sender, waiting->cost);
+}
+
 void waiting_free(struct waiting *waiting)
 {
-	if (waiting->sender != NULL)
-		sender_less(waiting->sender, waiting->cost);
+	waiting_release(waiting);
 	free(waiting);
 }
 

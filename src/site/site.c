@@ -158,6 +158,7 @@ void pl_site_partner(void *owner, const char *local, const char *remote,
 	view->stanza_rate = (unsigned)partner->stanza_rate;
 	view->stanza_bytes = (size_t)partner->stanza_bytes;
 	view->terms.bidi = partner->bidi;
+	view->terms.stream_management = partner->stream_management;
 	view->wanted_targets = PL_DNS_STARTTLS |
 		(pl_policy_uses_tls(&view->terms.policy) ? PL_DNS_DIRECT_TLS
 							 : 0);

@@ -30,6 +30,10 @@ static uint64_t deadline_ms(const struct pl_stream *stream,
 		return whole;
 	case PL_DEADLINE_VERIFY:
 		return whole / 3 * 2;
+	case PL_DEADLINE_SM:
+		return whole / 3 < 5000 ? whole / 3 : 5000;
+	case PL_DEADLINE_SM_OFFER:
+		return whole / 3 < 1000 ? whole / 3 : 1000;
 	}
 	return whole;
 }
@@ -164,6 +168,7 @@ static void deliver(struct pl_stream *stream)
 	stream_touch(stream);
 	pl_counts_stanza(stream->world->counts, true, 0);
 	keep_count_stanza(stream);
+	sm_handled(stream);
 	if (stream->stanza_pair != NULL)
 		stream->events->on_stanza(stream->owner, stream,
 					  stream->stanza_pair,
@@ -188,6 +193,8 @@ static void raise_limits(struct pl_stream *stream)
 
 static void keep_end(struct pl_stream *stream, const struct pl_step *step)
 {
+	for (size_t i = 0; i < step->count; i++)
+		stream->broken |= step->actions[i] == PL_DO_ABORT;
 	stream->code = step->code;
 	stream->next = step->next;
 	pairs_end(stream, step);
@@ -286,10 +293,24 @@ void stream_carry_out(struct pl_stream *stream, unsigned action,
 		pl_timer_clear(stream->negotiation_timer);
 		break;
 	case PL_DO_END_PAIRS: keep_end(stream, step); break;
+	case PL_DO_SEND_ENABLE:
+	case PL_DO_SEND_RESUME:
+	case PL_DO_SM_ENABLED:
+	case PL_DO_SM_RESUMED:
+	case PL_DO_SM_FAILED:
+	case PL_DO_ENABLE_SM:
+	case PL_DO_RESUME_SM:
+	case PL_DO_REFUSE_SM:
+	case PL_DO_SEND_ACK:
+	case PL_DO_ACKED:
+		sm_carry_out(stream, action, step);
+		break;
 	case PL_DO_SEND_ERROR:
+		sm_last_ack(stream);
 		write_error(stream, step->condition, step->code);
 		break;
 	case PL_DO_SEND_CLOSE:
+		sm_last_ack(stream);
 		write_element(stream, "</stream:stream>");
 		break;
 	case PL_DO_CLOSE: close_stream(stream); break;

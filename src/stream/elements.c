@@ -178,6 +178,8 @@ static unsigned read_feature(const struct pl_xml_node *child)
 				? PL_FEATURE_DIALBACK_ERRORS : 0);
 	if (pl_xml_is(child, "bidi", PL_NS_BIDI_FEATURE))
 		return PL_FEATURE_BIDI;
+	if (pl_xml_is(child, "sm", PL_NS_SM))
+		return PL_FEATURE_SM;
 	if (pl_xml_child(child, "required", child->ns))
 		return PL_FEATURE_UNKNOWN_REQUIRED;
 	return 0;
@@ -361,6 +363,8 @@ static void tell_element(struct pl_stream *stream,
 		event.features = read_features(element);
 		keep_read_limits(stream, pl_xml_child(element, "limits",
 						      PL_NS_LIMITS));
+		stream_event(stream, &event);
+	} else if (sm_read(stream, element, &event)) {
 		stream_event(stream, &event);
 	} else {
 		simple_kind(element, &event.kind);

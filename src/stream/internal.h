@@ -9,6 +9,7 @@
  * dialback.c  db:result and db:verify
  * write.c     the elements that we send
  * keep.c      keepalive, limits that are told, rates
+ * sm.c        stream management: elements, counting
  * tap.c       whoever listens to the connection's bytes
  * record.c    the records of a stream in its trace, with record_elements.c and
  *             record_tls.c
@@ -26,6 +27,9 @@ enum {
 	STREAM_IGNORED = 32,     /* elements dropped before it is enough */
 	STREAM_VERIFIES = 1024,  /* db:verify requests answered per stream */
 	STREAM_LINGER_MS = 5000, /* for the peer's end, once we closed */
+	STREAM_SM_ID_LIMIT = 4000, /* of a peer's (XEP-0198 5) */
+	STREAM_SM_BYTES = 32768,   /* sent, before an <r/> is due */
+	STREAM_SM_SILENCE_MS = 1000, /* before an <r/> */
 	STREAM_PAUSED_BY_OWNER = 1,
 	STREAM_PAUSED_BY_RATE = 2,
 };
@@ -78,6 +82,16 @@ struct pl_stream {
 	unsigned paused;                       /* STREAM_PAUSED_BY_... */
 	struct pl_timer *rate_timer;           /* owned; NULL: never needed */
 	uint64_t rate_us;                      /* read up to then, by the rate */
+	struct pl_sm sm;                       /* what it counts */
+	struct pl_sm sm_found;                 /* of the session to resume */
+	char *sm_id;                           /* owned; NULL: not resumable */
+	struct pl_timer *sm_timer;             /* owned; NULL: never needed */
+	uint64_t sm_max_ms, sm_sent_ms;
+	uint32_t sm_h, sm_sent;                /* told last, and what is known */
+	uint32_t sm_told;                      /* our `h` that went out last */
+	size_t sm_bytes;                       /* sent since the last <r/> */
+	bool sm_timed, sm_resumed;
+	bool broken;                           /* ended by no word of either */
 	uint64_t stage_ms;                     /* when its stage began */
 	enum pl_code code;                     /* of its end */
 	enum pl_next next;
@@ -94,6 +108,7 @@ void stream_simple_event(struct pl_stream *stream,
 void stream_words(struct pl_stream *stream, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 void stream_touch(struct pl_stream *stream);
+void stream_flush_later(struct pl_stream *stream); /* at the turn's end */
 void stream_finish(struct pl_stream *stream); /* frees it, at the turn's end */
 struct pl_terms stream_terms(const struct pl_stream *stream,
 			     const struct pl_partner_view *view);
@@ -180,6 +195,20 @@ void keep_write_limits(struct pl_stream *stream);
 void keep_read_limits(struct pl_stream *stream,
 		      const struct pl_xml_node *limits);
 void keep_count_stanza(struct pl_stream *stream);
+
+/* sm.c */
+void sm_begin(struct pl_stream *stream, const struct pl_stream_sm *resume);
+void sm_free(struct pl_stream *stream);
+/* False: no element of stream management. */
+bool sm_read(struct pl_stream *stream, const struct pl_xml_node *element,
+	     struct pl_stream_event *event);
+void sm_carry_out(struct pl_stream *stream, enum pl_action action,
+		  const struct pl_step *step);
+void sm_sent(struct pl_stream *stream, size_t length); /* a stanza of ours */
+void sm_handled(struct pl_stream *stream); /* one of the peer's */
+void sm_last_ack(struct pl_stream *stream);
+/* False: it is no error of stream management. */
+bool sm_write_error(struct pl_stream *stream, enum pl_condition condition);
 
 /* elements.c */
 extern const struct pl_xml_events stream_xml_events;

@@ -57,6 +57,7 @@ struct pl_terms stream_terms(const struct pl_stream *stream,
 	terms.verify_only = stream->verify_only;
 	terms.tls_given_up = stream->tls_given_up;
 	terms.sasl_given_up = stream->sasl_given_up;
+	terms.resumes = !stream->incoming && stream->sm_id != NULL;
 	return terms;
 }
 
@@ -99,6 +100,7 @@ void stream_event(struct pl_stream *stream, const struct pl_stream_event *event)
 {
 	struct pl_terms terms = stream_terms(stream, &stream->partner);
 	const struct pl_stream_state before = stream->core;
+	bool held = pl_stream_holds(&stream->core);
 	struct pl_step step;
 
 	if (stream->ended)
@@ -109,6 +111,9 @@ void stream_event(struct pl_stream *stream, const struct pl_stream_event *event)
 	count_stage(stream, before.stage);
 	for (size_t i = 0; i < step.count; i++)
 		stream_carry_out(stream, step.actions[i], &step);
+	if (held && !pl_stream_holds(&stream->core) &&
+	    stream->core.phase != PL_ENDED)
+		stream->events->on_settled(stream->owner, stream);
 }
 
 void stream_simple_event(struct pl_stream *stream,
@@ -159,6 +164,7 @@ static void release(struct pl_stream *stream)
 	pl_timer_free(stream->stage_timer);
 	pl_timer_free(stream->negotiation_timer);
 	pl_timer_free(stream->rate_timer);
+	sm_free(stream);
 	pl_buffer_finish(&stream->out);
 	if (stream->target != NULL)
 		for (size_t i = 0; i < stream->target->tlsa_count; i++)
@@ -311,6 +317,7 @@ struct pl_stream *pl_stream_initiating(struct pl_world *world,
 	stream->began_ms = how->began_ms;
 	stream_rename(&stream->local, how->local);
 	stream_rename(&stream->remote, how->remote);
+	sm_begin(stream, how->resume);
 	world->partner(world->site, how->local, how->remote, &stream->partner);
 	start(stream);
 	return stream;
@@ -367,6 +374,14 @@ static void flush_at_turn_end(void *owner)
 	stream_flush(stream);
 }
 
+void stream_flush_later(struct pl_stream *stream)
+{
+	if (stream->flush_due)
+		return;
+	stream->flush_due = true;
+	pl_loop_defer(stream->world->loop, flush_at_turn_end, stream);
+}
+
 size_t pl_stream_pending(const struct pl_stream *stream)
 {
 	return stream->conn != NULL
@@ -405,7 +420,8 @@ bool pl_stream_send(struct pl_pair *pair, const void *stanza, size_t length)
 	struct pl_stream *stream = pair->stream;
 
 	if (stream->ended || pair->state.role != PL_INITIATING ||
-	    pair->state.phase != PL_PAIR_OPEN)
+	    pair->state.phase != PL_PAIR_OPEN ||
+	    pl_stream_holds(&stream->core))
 		return false;
 	if (pl_stream_pending(stream) + length >
 	    stream->world->limits.output_bytes)
@@ -414,11 +430,9 @@ bool pl_stream_send(struct pl_pair *pair, const void *stanza, size_t length)
 		return false;
 	pl_counts_stanza(stream->world->counts, false, length);
 	write_done(stream, stream->out.length - length);
+	sm_sent(stream, length);
 	stream_touch(stream);
-	if (!stream->flush_due) {
-		stream->flush_due = true;
-		pl_loop_defer(stream->world->loop, flush_at_turn_end, stream);
-	}
+	stream_flush_later(stream);
 	return true;
 }
 
@@ -524,6 +538,9 @@ void pl_stream_info(const struct pl_stream *stream, struct pl_stream_info *info)
 		.began_ms = stream->began_ms,
 		.last_ms = stream->last_ms,
 		.phase = stream->core.phase,
+		.sm = stream->core.sm == PL_SM_ON ? &stream->sm : NULL,
+		.resumable = stream->sm_id != NULL,
+		.resumed = stream->sm_resumed,
 		.pairs = stream->pairs,
 	};
 }

@@ -87,6 +87,8 @@ void write_features(struct pl_stream *stream, unsigned features)
 				   "'><errors/></dialback>");
 	if (features & PL_FEATURE_BIDI)
 		write_text(stream, "<bidi xmlns='" PL_NS_BIDI_FEATURE "'/>");
+	if (features & PL_FEATURE_SM)
+		write_text(stream, "<sm xmlns='" PL_NS_SM "'/>");
 	keep_write_limits(stream);
 	odd_features(stream, false);
 	write_text(stream, "</stream:features>");
@@ -177,7 +179,8 @@ void write_error(struct pl_stream *stream, enum pl_condition condition,
 	const char *name = odd_condition(stream, pl_condition_name(condition));
 	size_t from = stream->out.length;
 
-	pl_xml_write_stream_error(&stream->out, name, wire_text(code));
+	if (!sm_write_error(stream, condition))
+		pl_xml_write_stream_error(&stream->out, name, wire_text(code));
 	write_done(stream, from);
 }
 

@@ -37,7 +37,8 @@ NAMED(deadline_name, [PL_DEADLINE_NONE] = "none",
       [PL_DEADLINE_FEATURES] = "features", [PL_DEADLINE_PROCEED] = "proceed",
       [PL_DEADLINE_PROCEED_UNOFFERED] = "proceed-unoffered",
       [PL_DEADLINE_SASL] = "sasl", [PL_DEADLINE_RESULT] = "result",
-      [PL_DEADLINE_VERIFY] = "verify")
+      [PL_DEADLINE_VERIFY] = "verify", [PL_DEADLINE_SM] = "sm",
+      [PL_DEADLINE_SM_OFFER] = "sm-offer")
 NAMED(next_name, [PL_NEXT_NONE] = "none", [PL_NEXT_TARGET] = "target",
       [PL_NEXT_WITHOUT_SASL] = "without-sasl",
       [PL_NEXT_IN_CLEAR] = "in-clear")
@@ -52,6 +53,8 @@ NAMED(next_name, [PL_NEXT_NONE] = "none", [PL_NEXT_TARGET] = "target",
 WRAPPED(level_name, pl_level, pl_level_name)
 WRAPPED(check_name, pl_certificate_check, pl_check_name)
 WRAPPED(method_name, pl_method, pl_method_name)
+WRAPPED(sm_phase_name, pl_sm_phase, pl_sm_phase_name)
+WRAPPED(sm_element_name, pl_sm_element, pl_sm_element_name)
 WRAPPED(phase_name, pl_stream_phase, pl_phase_name)
 WRAPPED(event_name, pl_stream_event_kind, pl_event_name)
 WRAPPED(pair_phase_name, pl_pair_phase, pl_pair_phase_name)
@@ -96,6 +99,8 @@ static const struct pl_step_field terms[] = {
 	TERM(own_no_client_purpose),
 	TERM(plaintext_retry),
 	TERM(bidi),
+	TERM(stream_management),
+	TERM(resumes),
 	TERM(verify_requires_tls),
 	TERM(direct_tls),
 	TERM(verify_only),
@@ -121,6 +126,7 @@ static const struct pl_step_field stream_state[] = {
 	SWITCH(pl_stream_state, dialback_seen),
 	SWITCH(pl_stream_state, headers_sent),
 	SWITCH(pl_stream_state, bidi),
+	ENUM(pl_stream_state, sm, sm_phase_name, PL_SM_ON),
 };
 
 #define HEADER(member) \
@@ -147,9 +153,11 @@ static const struct pl_step_field stream_event[] = {
 	ENUM(pl_stream_event, dialback, dialback_name, PL_DB_VERIFY_ANSWER),
 	ENUM(pl_stream_event, addressing, addressing_name,
 	     PL_ADDRESS_FROM_FOREIGN),
+	ENUM(pl_stream_event, sm, sm_element_name, PL_SM_ACK),
 	ENUM(pl_stream_event, fault, fault_name, PL_FAULT_FORMAT),
 	ENUM(pl_stream_event, code, code_name, PL_CODES - 1),
 	SWITCH(pl_stream_event, pairs_pending),
+	SWITCH(pl_stream_event, too_high),
 };
 
 static const struct pl_step_field pair_state[] = {
@@ -184,7 +192,7 @@ static const struct pl_step_field step[] = {
 	ENUM(pl_step, condition, condition_name, PL_CONDS - 1),
 	ENUM(pl_step, stanza_condition, stanza_condition_name, PL_SCS - 1),
 	ENUM(pl_step, sasl, sasl_name, PL_SASLS - 1),
-	ENUM(pl_step, deadline, deadline_name, PL_DEADLINE_VERIFY),
+	ENUM(pl_step, deadline, deadline_name, PL_DEADLINE_SM_OFFER),
 	ENUM(pl_step, code, code_name, PL_CODES - 1),
 	ENUM(pl_step, stage, stage_name, PL_STAGE_ERROR),
 	ENUM(pl_step, side, side_name, PL_SIDE_EITHER),

@@ -189,7 +189,8 @@ static void a_whole_file_is_read(void **state)
 		  "\tconnect = \"127.0.0.3:5269\" connect-tls = direct\n"
 		  "\tcertificate-check = relaxed plaintext-retry = yes\n"
 		  "\tverify-requires-tls = no type = verified keepalive = off\n"
-		  "\tmultiplex = yes bidi = yes trace = no connection-limit = 7 note = \"n\"\n"
+		  "\tmultiplex = yes bidi = yes trace = no\n"
+		  "\tstream-management = no connection-limit = 7 note = \"n\"\n"
 		  "}\n"
 		  "partner \"*\" { }\n"
 		  "timeouts { dns = 1 connect = 2 negotiate = 3 idle = 4\n"
@@ -246,6 +247,7 @@ static void a_whole_file_is_read(void **state)
 	assert_true(p->multiplex);
 	assert_false(p->trace);
 	assert_true(p->bidi);
+	assert_false(p->stream_management);
 	assert_int_equal(p->type, PL_VERIFIED);
 	assert_int_equal(p->connection_limit, 7);
 	p = p->next;
@@ -257,6 +259,7 @@ static void a_whole_file_is_read(void **state)
 	assert_false(p->multiplex);
 	assert_true(p->trace);
 	assert_false(p->bidi);
+	assert_true(p->stream_management);
 	assert_int_equal(loaded->timeouts.dns, 1);
 	assert_int_equal(loaded->timeouts.connect, 2);
 	assert_int_equal(loaded->timeouts.negotiate, 3);

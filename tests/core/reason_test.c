@@ -146,10 +146,14 @@ static void the_machines_enums_have_names(void **unused)
 		assert_string_not_equal(pl_pair_event_name(i), "unknown");
 	for (int i = 0; i <= PL_DO_ABORT; i++)
 		assert_string_not_equal(pl_action_name(i), "unknown");
+	for (int i = 0; i <= PL_SM_ON; i++)
+		assert_string_not_equal(pl_sm_phase_name(i), "unknown");
+	for (int i = 0; i <= PL_SM_ACK; i++)
+		assert_string_not_equal(pl_sm_element_name(i), "unknown");
 	for (int i = PL_DO_SEND_RESULT; i <= PL_DO_UNSOLICITED; i++)
 		assert_string_not_equal(pl_action_name(i), "unknown");
 	assert_string_equal(pl_event_name(PL_EV_KINDS), "unknown");
-	assert_string_equal(pl_action_name(40), "unknown");
+	assert_string_equal(pl_action_name(60), "unknown");
 	assert_string_equal(pl_stage_name(99), "unknown");
 }
 

@@ -34,6 +34,9 @@ struct known {
 	uint8_t any_opened;
 	uint8_t bidi_offered;  /* on this document */
 	uint8_t bidi;          /* asked for, and not forgotten */
+	uint8_t sm_offered;    /* on this document */
+	uint8_t sm_asked;      /* initiating: <enable/> or <resume/> is out */
+	uint8_t sm_on;
 	uint8_t exists[PAIRS];
 	uint8_t undecided[PAIRS]; /* an attempt without its outcome yet */
 	uint8_t opened[PAIRS];
@@ -386,6 +389,8 @@ static void check_features(struct walk *w, unsigned features)
 	NEVER(w, (features & PL_FEATURE_BIDI) &&
 		 (!t->bidi || k->sasl_done || features == PL_FEATURE_BIDI ||
 		  (features & PL_FEATURE_STARTTLS_REQUIRED)));
+	NEVER(w, (features & PL_FEATURE_SM) &&
+		 (!k->sasl_done || !t->stream_management));
 	NEVER(w, (features & PL_FEATURE_DIALBACK) &&
 		 !allows(w, HEADER_PAIR, k->encrypted
 					 ? PL_METHOD_TLS_DIALBACK
@@ -406,8 +411,21 @@ static void may_begin_sasl(struct walk *w)
 		  w->terms[HEADER_PAIR].sasl_given_up));
 }
 
+/* Counting begins on authenticated streams alone, once, and where both sides
+ * want it. */
+static void may_begin_sm(struct walk *w)
+{
+	const struct known *k = &w->now.known;
+
+	NEVER(w, !k->sasl_done || !k->encrypted || k->sm_on);
+	NEVER(w, !k->sm_offered);
+	NEVER(w, !w->terms[HEADER_PAIR].stream_management);
+	NEVER(w, w->terms[HEADER_PAIR].verify_only);
+}
+
 static void begin_document(struct walk *w)
 {
+	w->now.known.sm_offered = false;
 	w->now.known.document = w->now.known.peer_document = false;
 	w->now.known.external = false;
 	w->now.known.bidi_offered = false;
@@ -431,6 +449,48 @@ static void carry_out(struct walk *w, const struct pl_step *step,
 		check_features(w, step->features);
 		k->external = (step->features & PL_FEATURE_EXTERNAL) != 0;
 		k->bidi_offered = (step->features & PL_FEATURE_BIDI) != 0;
+		k->sm_offered = (step->features & PL_FEATURE_SM) != 0;
+		break;
+	case PL_DO_SEND_ENABLE:
+	case PL_DO_SEND_RESUME:
+		may_send(w);
+		may_begin_sm(w);
+		NEVER(w, w->role != PL_INITIATING || k->sm_asked);
+		NEVER(w, action == PL_DO_SEND_RESUME &&
+			 !w->terms[HEADER_PAIR].resumes);
+		k->sm_asked = true;
+		break;
+	case PL_DO_SM_ENABLED:
+	case PL_DO_SM_RESUMED:
+		NEVER(w, !k->sm_asked || k->sm_on || event->kind != PL_EV_SM);
+		NEVER(w, action == PL_DO_SM_RESUMED &&
+			 (!event->flag || event->too_high));
+		k->sm_on = true;
+		break;
+	case PL_DO_SM_FAILED:
+		NEVER(w, !k->sm_asked || k->sm_on);
+		k->sm_asked = false;
+		break;
+	case PL_DO_ENABLE_SM:
+	case PL_DO_RESUME_SM:
+		may_send(w);
+		may_begin_sm(w);
+		NEVER(w, w->role != PL_RECEIVING || !k->opened[HEADER_PAIR]);
+		NEVER(w, action == PL_DO_RESUME_SM &&
+			 (!event->flag || event->too_high));
+		k->sm_on = true;
+		break;
+	case PL_DO_REFUSE_SM:
+		may_send(w);
+		NEVER(w, w->role != PL_RECEIVING);
+		NEVER(w, step->stanza_condition == PL_SC_NONE);
+		break;
+	case PL_DO_SEND_ACK:
+		may_send(w);
+		NEVER(w, !k->sm_on || event->sm != PL_SM_REQUEST);
+		break;
+	case PL_DO_ACKED:
+		NEVER(w, !k->sm_on || event->too_high);
 		break;
 	case PL_DO_SEND_BIDI:
 		may_send(w);
@@ -740,6 +800,7 @@ static void note_event(struct walk *w, const struct pl_stream_event *event)
 	if (event->kind == PL_EV_FEATURES && w->role == PL_INITIATING) {
 		k->external = (event->features & PL_FEATURE_EXTERNAL) != 0;
 		k->bidi_offered = (event->features & PL_FEATURE_BIDI) != 0;
+		k->sm_offered = (event->features & PL_FEATURE_SM) != 0;
 	}
 	if (event->kind == PL_EV_BIDI && w->role == PL_RECEIVING &&
 	    k->bidi_offered && phase == PL_AWAIT_CHOICE)
@@ -768,6 +829,12 @@ static void step_stream(struct walk *w, const struct pl_stream_event *event)
 	check_step(w, before, &step);
 	if (w->full || w->transitions % 4 == 0)
 		check_choice(w, &state, event, &after, &step);
+	NEVER(w, pl_stream_holds(&w->now.stream) &&
+		 (!w->now.known.sasl_done || w->now.known.sm_on));
+	NEVER(w, w->now.stream.sm == PL_SM_ON && !w->now.known.sm_on);
+	NEVER(w, event->kind == PL_EV_DEADLINE &&
+		 pl_stream_holds(&w->now.stream) &&
+		 w->now.stream.phase == PL_OPEN);
 	NEVER(w, w->now.stream.phase == PL_OPEN && !w->now.known.any_opened &&
 		 event->kind != PL_EV_PAIR_OPENED);
 	NEVER(w, event->kind == PL_EV_NEGOTIATION_DEADLINE &&
@@ -877,6 +944,7 @@ static void try_headers(struct walk *w, const struct node *from)
 static void try_features(struct walk *w, const struct node *from)
 {
 	unsigned n = from->stream.phase != PL_AWAIT_FEATURES ? 1
+		   : w->terms[HEADER_PAIR].stream_management ? 256
 		   : w->terms[HEADER_PAIR].bidi ? 128 : 64;
 
 	for (unsigned i = 0; i < n; i++)
@@ -902,7 +970,7 @@ static void try_elements(struct walk *w, const struct node *from)
 		PL_EV_UNEXPECTED, PL_EV_BYTES_BEHIND, PL_EV_CLOSED,
 		PL_EV_OVERFLOW, PL_EV_DEADLINE, PL_EV_NEGOTIATION_DEADLINE,
 		PL_EV_IDLE, PL_EV_SHUTDOWN, PL_EV_STARTED, PL_EV_SASL_ACCEPTED,
-		PL_EV_SASL_CONTINUE, PL_EV_BIDI,
+		PL_EV_SASL_CONTINUE, PL_EV_BIDI, PL_EV_REPLACED,
 	};
 
 	for (size_t i = 0; i < sizeof kinds; i++)
@@ -938,6 +1006,16 @@ static void try_elements(struct walk *w, const struct node *from)
 		try_event(w, from, (struct pl_stream_event){
 			.kind = PL_EV_DISCONNECTED, .flag = BIT(i, 0),
 			.alert = BIT(i, 1) });
+}
+
+static void try_sm(struct walk *w, const struct node *from)
+{
+	for (int i = 0; i <= PL_SM_ACK; i++)
+		for (int bits = 0; bits < 4; bits++)
+			try_event(w, from, (struct pl_stream_event){
+				.kind = PL_EV_SM, .sm = i,
+				.flag = BIT(bits, 0),
+				.too_high = BIT(bits, 1) });
 }
 
 static void try_stanzas(struct walk *w, const struct node *from)
@@ -1073,6 +1151,7 @@ static void walk(struct walk *w)
 		try_headers(w, &from);
 		try_features(w, &from);
 		try_stanzas(w, &from);
+		try_sm(w, &from);
 		try_dialback(w, &from);
 		try_pairs(w, &from);
 	}
@@ -1101,6 +1180,10 @@ static void walk_settings(struct walk *w, const struct pl_terms *flags,
 		static const int further[] = { 7, 17, 2 };
 		struct pl_terms *terms = w->terms;
 
+		/* It comes behind SASL, which all of these can reach. */
+		if (flags[f].stream_management &&
+		    (check != PL_CHECK_STRICT || !own))
+			continue;
 		terms[HEADER_PAIR] = flags[f];
 		terms[HEADER_PAIR].policy = pl_policy_of_row(row);
 		terms[HEADER_PAIR].check = (uint8_t)check;
@@ -1141,7 +1224,13 @@ static void the_initiating_entity(void **unused)
 		{ .partner_known = true, .sasl_given_up = true },
 		{ .partner_known = true, .own_expired = true },
 		{ .partner_known = true, .bidi = true },
+		{ .partner_known = true, .bidi = true,
+		  .stream_management = true },
+		{ .partner_known = true, .stream_management = true,
+		  .resumes = true },
 		{ .partner_known = true, .verify_only = true },
+		{ .partner_known = true, .verify_only = true,
+		  .stream_management = true },
 		{ .partner_known = true, .verify_only = true,
 		  .verify_requires_tls = true },
 		{ .partner_known = false },
@@ -1160,6 +1249,9 @@ static void the_receiving_entity(void **unused)
 		{ .partner_known = true },
 		{ .partner_known = true, .direct_tls = true },
 		{ .partner_known = true, .bidi = true },
+		{ .partner_known = true, .stream_management = true },
+		{ .partner_known = true, .bidi = true,
+		  .stream_management = true },
 		{ .partner_known = false },
 	};
 	clock_t began = clock();
