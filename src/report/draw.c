@@ -282,7 +282,7 @@ void pl_draw_heads(struct pl_drawing *d, const char *left, const char *right)
 	unsigned room = d->width - PL_DRAW_GUTTER, end = d->arrow + 2, gap;
 
 	shorten(d, l, sizeof l, left, room / 2 - 2);
-	shorten(d, r, sizeof r, right, room - room / 2);
+	shorten(d, r, sizeof r, right, room - pl_report_cells(l) - 2);
 	/* The right name ends above its lifeline, where it can. */
 	gap = pl_report_cells(l) + pl_report_cells(r) + 2 > end ? 2
 		: end - pl_report_cells(l) - pl_report_cells(r);

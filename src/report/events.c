@@ -217,10 +217,22 @@ static void draw_dns_failed(struct pl_ladder *l,
 
 /* ----- tcp ----- */
 
-/* Why there is a further connection. */
-static void draw_reason(struct pl_ladder *l, const struct pl_report_record *r)
+/* What a further connection is there for shows later: does that come on it? */
+static bool comes(const struct pl_ladder *l, size_t index, const char *event)
 {
-	bool verifies = strcmp(r->role, "authoritative") == 0;
+	const struct pl_report_record *r = &l->trace->records[index];
+
+	for (size_t i = 1; i <= 8 * LOOK_AHEAD && index + i < l->trace->count;
+	     i++)
+		if (strcmp(r[i].stream, r->stream) == 0 &&
+		    pl_report_is(&r[i], event) && is_in(&r[i]))
+			return true;
+	return false;
+}
+
+static void draw_reason(struct pl_ladder *l, const struct pl_report_record *r,
+			size_t index)
+{
 	bool dialled = stream_of(l, r)->dialled;
 
 	if (strcmp(r->stream, "s1") == 0)
@@ -231,10 +243,11 @@ static void draw_reason(struct pl_ladder *l, const struct pl_report_record *r)
 	else if (dialled)
 		note(l, ' ', "%s: we ask the server of %s whether it made "
 		     "the key on %s", r->stream, r->to, r->parent);
-	else if (verifies)
+	else if (strcmp(r->role, "authoritative") == 0 ||
+		 comes(l, index, "dialback.verify"))
 		note(l, ' ', "%s: the peer dials back to ask whether we made "
 		     "the key on %s", r->stream, r->parent);
-	else if (!dialled)
+	else if (comes(l, index, "stream.header"))
 		note(l, ' ', "%s: the peer's own stream to us", r->stream);
 }
 
@@ -260,7 +273,7 @@ static void draw_tcp_connected(struct pl_ladder *l,
 		add(&t, " %s", pl_report_text(r->detail, "addr"));
 	arrow_timed(l, r, PL_WAY_OUT, PL_TONE_OUT,
 		    (uint64_t)pl_report_number(r->detail, "us"), t.text);
-	draw_reason(l, r);
+	draw_reason(l, r, index);
 }
 
 static void draw_tcp_accepted(struct pl_ladder *l,
@@ -270,7 +283,7 @@ static void draw_tcp_accepted(struct pl_ladder *l,
 
 	add(&t, "TCP connect from %s", pl_report_text(r->detail, "addr"));
 	arrow_timed(l, r, PL_WAY_IN, PL_TONE_IN, 0, t.text);
-	draw_reason(l, r);
+	draw_reason(l, r, index);
 }
 
 static void draw_tcp_failed(struct pl_ladder *l,
@@ -696,6 +709,18 @@ static void draw_rejected(struct pl_ladder *l, const char *choice,
 	}
 }
 
+static bool lists(const json_t *array, const char *wanted)
+{
+	const json_t *value;
+	size_t i;
+
+	json_array_foreach(array, i, value)
+		if (json_is_string(value) &&
+		    strcmp(json_string_value(value), wanted) == 0)
+			return true;
+	return false;
+}
+
 /* "offered STARTTLS, dialback -> ": where we dialled, what the peer offers. */
 static void add_offers(struct text *t, const json_t *offers)
 {
@@ -704,17 +729,12 @@ static void add_offers(struct text *t, const json_t *offers)
 		{ "dialback", "dialback" },
 	};
 	bool first = true;
-	const json_t *offer;
-	size_t i;
 
-	json_array_foreach(offers, i, offer)
-		for (size_t j = 0; j < sizeof words / sizeof *words; j++)
-			if (json_is_string(offer) &&
-			    strcmp(json_string_value(offer), words[j][0]) == 0) {
-				add(t, "%s%s", first ? "offered " : ", ",
-				    words[j][1]);
-				first = false;
-			}
+	for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+		if (lists(offers, words[i][0])) {
+			add(t, "%s%s", first ? "offered " : ", ", words[i][1]);
+			first = false;
+		}
 	if (!first)
 		add(t, " -> ");
 }
@@ -726,13 +746,19 @@ static void draw_choice(struct pl_ladder *l, const struct pl_report_record *r,
 	const char *rule = pl_report_text(r->detail, "rule");
 	bool refuse = strcmp(choice, "refuse") == 0;
 	bool clear = strcmp(choice, "stay-in-clear") == 0;
+	bool dialled = stream_of(l, r)->dialled;
+	const json_t *offers = json_object_get(r->detail, "offers");
 	struct text t = { "policy: " };
 
 	if (strcmp(choice, "offer") == 0 && !verbose(l, 1))
 		return;
-	if (stream_of(l, r)->dialled)
-		add_offers(&t, json_object_get(r->detail, "offers"));
+	if (dialled)
+		add_offers(&t, offers);
 	add(&t, "%s", choice_words(r, choice));
+	/* What is needed is asked for all the same. */
+	if (dialled && strcmp(choice, "starttls") == 0 &&
+	    !lists(offers, "starttls"))
+		add(&t, ", though it is not offered");
 	pl_draw_note(&l->d, &r->mono_us, refuse ? 'X' : clear ? '!' : ' ',
 		     t.text);
 	draw_rejected(l, choice, json_object_get(r->detail, "rejected"));

@@ -69,29 +69,47 @@ static void draw_heads(struct pl_ladder *l)
 	snprintf(left, sizeof left, "%s (us)", s->local);
 	snprintf(right, sizeof right, "%s%s%s", s->remote,
 		 s->addr[0] != '\0' ? " " : "", s->addr);
+	/* Better no address than half of one. */
+	if (pl_report_cells(left) + pl_report_cells(right) + 2 >
+	    l->d.width - PL_DRAW_GUTTER)
+		snprintf(right, sizeof right, "%s", s->remote);
 	pl_draw_heads(&l->d, left, right);
 	l->heads = true;
 }
 
 /* ----- the end ----- */
 
-/* Those that took time. */
-static void draw_stages(struct pl_pieces *p, const struct pl_report_summary *s)
+/* Those that took that long at least. */
+static void name_stages(const struct pl_report_summary *s, uint64_t least,
+			char *out, size_t size)
 {
-	char text[256] = "";
 	size_t used = 0;
 
-	for (size_t i = 0; i < s->stages_count && used < sizeof text; i++) {
+	*out = '\0';
+	for (size_t i = 0; i < s->stages_count && used < size; i++) {
 		uint64_t us = s->stages[i].us;
 
-		if (us < 100)
+		if (us < least)
 			continue;
-		used += (size_t)snprintf(text + used, sizeof text - used,
+		used += (size_t)snprintf(out + used, size - used,
 					 us < 9950 ? "%s%s %.1f" : "%s%s %.0f",
 					 used > 0 ? ", " : "",
 					 s->stages[i].name, (double)us / 1e3);
 	}
-	if (used > 0)
+}
+
+/* On one line: the longest ones, if there are too many. */
+static void draw_stages(struct pl_pieces *p, const struct pl_report_summary *s)
+{
+	uint64_t least = 100;
+	char text[512];
+
+	name_stages(s, least, text, sizeof text);
+	while (strlen(text) + 5 > p->d->width - p->indent) {
+		least *= 2;
+		name_stages(s, least, text, sizeof text);
+	}
+	if (text[0] != '\0')
 		pl_pieces_add(p, "(%s ms)", text);
 }
 

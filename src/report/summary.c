@@ -541,13 +541,15 @@ static void name_works(struct facts *facts, char *out, size_t size)
 	}
 	for (int m = PL_METHOD_SASL_OVER_TLS; m > PL_METHOD_NONE; m--) {
 		unsigned rows = rows_of(works, (enum pl_method)m);
+		char settings[100] = "";
 
 		if (rows == 0)
 			continue;
 		facts->summary->rows_would_work |= rows;
-		add(out, size, "%s", before);
-		name_settings(rows, out, size);
-		add(out, size, "-> %s ", pl_method_title((enum pl_method)m));
+		name_settings(rows, settings, sizeof settings);
+		add(out, size, "%s%s%s%s ", before, settings,
+		    settings[0] != '\0' ? "-> " : "",
+		    pl_method_title((enum pl_method)m));
 		name_rows(rows, out, size);
 		if (m == PL_METHOD_TCP_DIALBACK)
 			add(out, size, ", unencrypted");
