@@ -50,9 +50,9 @@ class Prosody:
     """hosts: {domain: certificate variant, or None for no certificate}."""
 
     def __init__(self, lab, name, address, policy, hosts, *, port=5269, direct=None,
-                 timeout=6, without=None, more=""):
+                 timeout=6, without=None, modules=(), more=""):
         self.address, self.policy = address, policy
-        self.without = without or {}
+        self.without, self.modules = without or {}, modules
         self.folder = lab.path("prosody", name)
         self.file = os.path.join(self.folder, "prosody.cfg.lua")
         self.log = os.path.join(self.folder, "prosody.log")
@@ -83,6 +83,7 @@ class Prosody:
             names.append("saslauth")
         if self.policy.dialback:
             names.append("dialback")
+        names += self.modules
         return names
 
     def _configuration(self, lab, hosts, port, direct, timeout, more):
