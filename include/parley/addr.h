@@ -55,6 +55,14 @@ enum { PL_JID_SIZE = 2 * 1023 + 2 + PL_DOMAIN_SIZE };
 bool pl_addr_jid(const char *jid, size_t length, struct pl_jid *parts,
 		 char *domain, char *out, struct pl_error *error);
 
+/* Room for a bare address with its NUL. */
+enum { PL_BARE_SIZE = 1023 + 1 + PL_DOMAIN_SIZE };
+
+/* The bare address of what pl_addr_jid() put out, with its localpart in lower
+ * case: for comparing whom two addresses mean (RFC 7622 3.3 has servers map
+ * case so), never for the wire. False: it has no room. */
+bool pl_addr_bare(const char *jid, char out[PL_BARE_SIZE]);
+
 /* Does a partner pattern match a normal form? "*" matches everything, "*.x" one
  * or more labels before x (never x itself), anything else only itself. */
 bool pl_addr_matches(const char *pattern, const char *domain);

@@ -60,7 +60,14 @@ struct pl_conf_listen {
 	struct pl_conf_listen *next;
 };
 
-enum pl_partner_type { PL_FEDERATED, PL_VERIFIED, PL_UNVERIFIED };
+enum pl_partner_type {
+	PL_FEDERATED,
+	PL_VERIFIED,   /* as federated; shown in lists */
+	PL_UNVERIFIED, /* its users may not begin (router.h) */
+};
+/* "federated" and so on. */
+const char *pl_partner_type_name(enum pl_partner_type type);
+
 
 struct pl_conf_partner {
 	char *name;             /* normal form, "*.x" or "*" */
@@ -109,6 +116,7 @@ struct pl_conf {
 		int stanza_bytes, unauthenticated_bytes;
 		int queue_bytes;           /* waiting per pair while negotiating */
 		int output_bytes;          /* unsent to a peer that does not read */
+		int contacts;              /* kept for each local domain */
 	} limits;
 	struct {
 		enum pl_log_level level;
@@ -121,6 +129,7 @@ struct pl_conf {
 		int file_bytes, directory_bytes;
 		int failures, recent;  /* negotiations kept in memory */
 	} trace;
+	char *store_file;                  /* NULL: in memory only */
 	char *control_socket;              /* NULL: the section is absent */
 	char *http_listen;                 /* NULL: off */
 	char *user;                        /* to drop to from root; NULL: default */

@@ -38,6 +38,7 @@ struct pl_counts {
 	uint64_t bounces[PL_SCS];  /* stanza errors of ours, by condition */
 	uint64_t refused;          /* connections, by a limit */
 	uint64_t resumptions[2][2]; /* of streams; [1] went well */
+	uint64_t unverified;       /* stanzas of users that may not begin */
 };
 
 /* Each takes NULL for "nobody counts". */

@@ -15,7 +15,8 @@
  *
  * Stanzas go to whoever serves their target: a local service by way of struct
  * pl_local (component.h), else the host itself, or out over a route. What can
- * not be delivered comes back to its sender as an error (RFC 6120 10.4).
+ * not be delivered comes back to its sender as an error (RFC 6120 10.4). What an
+ * unverified partner's users begin is refused (struct pl_gatekeeper).
  *
  * The hosts answer ping (XEP-0199), disco#info and #items (XEP-0030) and
  * version (XEP-0092) themselves, and service-unavailable to all else.
@@ -176,6 +177,20 @@ void pl_router_set_beyond(struct pl_router *router,
  * the bytes as written by pl_xml_write_stanza(). */
 void pl_router_post(struct pl_router *router, const char *from, const char *to,
 		    const struct pl_buffer *stanza);
+
+/* Who remembers to whom users of ours have spoken: asked about partners that are
+ * unverified, whose users may not begin. Both are bare addresses as made by
+ * pl_addr_bare(); local is ours. */
+struct pl_gatekeeper {
+	/* Has local spoken to remote before? */
+	bool (*may_begin)(void *owner, const char *local, const char *remote);
+	/* It does now. */
+	void (*remember)(void *owner, const char *local, const char *remote);
+};
+/* NULL: nobody, and whoever is authenticated may begin. */
+void pl_router_set_gatekeeper(struct pl_router *router,
+			      const struct pl_gatekeeper *gatekeeper,
+			      void *owner);
 
 /*
  * Back-pressure. A sender is whatever is read here and sends stanzas: when

@@ -51,6 +51,7 @@ struct pl_partner_view {
 	                           * is no certificate to offer it with */
 	unsigned wanted_targets; /* enum pl_dns_want: what the row can use */
 	bool multiplex, keepalive;
+	bool unverified;       /* its users may not begin (router.h) */
 	unsigned stanza_rate;  /* a second, that we read; 0: no limit */
 	size_t stanza_bytes;   /* 0: that of the world */
 };

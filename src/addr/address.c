@@ -1,8 +1,10 @@
 /* Addresses around a domain: JIDs, partner patterns, host:port. */
 #include "parley/addr.h"
 
+#include <locale.h>
 #include <stdint.h>
 #include <string.h>
+#include <wctype.h>
 
 enum { MAX_PART = 1023 }; /* standards JID-1 */
 
@@ -149,6 +151,77 @@ bool pl_addr_jid(const char *jid, size_t length, struct pl_jid *parts,
 	if (out != NULL)
 		join(parts, domain, out);
 	return true;
+}
+
+/* ----- bare addresses ----- */
+
+static size_t encode(uint32_t c, char *out)
+{
+	static const unsigned char first[] = { 0, 0, 0xc0, 0xe0, 0xf0 };
+	size_t n = c < 0x80 ? 1 : c < 0x800 ? 2 : c < 0x10000 ? 3 : 4;
+
+	for (size_t i = n - 1; i > 0; i--, c >>= 6)
+		out[i] = (char)(0x80 | (c & 0x3f));
+	out[0] = (char)(first[n] | c);
+	return n;
+}
+
+/* False: it has no room in MAX_PART bytes, or is no UTF-8. */
+static bool lower(const char *text, size_t length, locale_t unicode,
+		  char **out)
+{
+	const char *end = *out + MAX_PART;
+	size_t used, n;
+	char bytes[4];
+
+	for (size_t at = 0; at < length; at += used) {
+		uint32_t c = character((const unsigned char *)text + at,
+				       length - at, &used);
+
+		if (c == UINT32_MAX)
+			return false;
+		if (c < 0x80)
+			c = c >= 'A' && c <= 'Z' ? c + ('a' - 'A') : c;
+		else if (unicode != (locale_t)0)
+			c = (uint32_t)towlower_l((wint_t)c, unicode);
+		n = encode(c, bytes);
+		if ((size_t)(end - *out) < n)
+			return false;
+		memcpy(*out, bytes, n);
+		*out += n;
+	}
+	return true;
+}
+
+static bool is_ascii(const char *text, size_t length)
+{
+	for (size_t i = 0; i < length; i++)
+		if ((text[i] & 0x80) != 0)
+			return false;
+	return true;
+}
+
+bool pl_addr_bare(const char *jid, char out[PL_BARE_SIZE])
+{
+	locale_t unicode = (locale_t)0;
+	struct pl_jid parts;
+	bool good = true;
+
+	out[0] = '\0';
+	if (!split(jid, strlen(jid), &parts, NULL) ||
+	    parts.domain_length >= PL_DOMAIN_SIZE)
+		return false;
+	if (parts.local != NULL) {
+		if (!is_ascii(parts.local, parts.local_length))
+			unicode = newlocale(LC_CTYPE_MASK, "C.UTF-8", unicode);
+		good = lower(parts.local, parts.local_length, unicode, &out);
+		if (unicode != (locale_t)0)
+			freelocale(unicode);
+		*out++ = '@';
+	}
+	memcpy(out, parts.domain, parts.domain_length);
+	out[parts.domain_length] = '\0';
+	return good;
 }
 
 /* ----- patterns and endpoints ----- */

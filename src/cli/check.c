@@ -104,10 +104,13 @@ static void print_partner(const struct pl_conf_note *notes,
 	char methods[64], name[256];
 
 	cli_methods(&partner->policy, methods);
-	printf("%-28s  row %-2d  %s\n",
+	printf("%-28s  row %-2d  %s%s%s\n",
 	       pl_text_printable(name, sizeof name, partner->name,
 				 strlen(partner->name)),
-	       partner->row, methods);
+	       partner->row, methods,
+	       partner->type != PL_FEDERATED ? "  " : "",
+	       partner->type != PL_FEDERATED
+		       ? pl_partner_type_name(partner->type) : "");
 	for (; notes != NULL; notes = notes->next) {
 		if (is_about(notes, partner))
 			printf("    %s: %s\n", notes->severity == PL_WARNING

@@ -164,13 +164,13 @@ int verb_streams(int argc, char **argv)
 
 int verb_partners(int argc, char **argv)
 {
-	static const char *const columns[] = { "partner", "row", "tls", "sasl",
-		"out", "in", "queued" };
+	static const char *const columns[] = { "partner", "type", "row", "tls",
+		"sasl", "out", "in", "queued" };
 	static const char usage[] =
 		"usage: parley partners [-c FILE] [--json]\n"
 		"\n"
-		"Lists the partner sections of the running parleyd: row, TLS and SASL\n"
-		"settings, streams that go out and come in, and stanzas that wait.\n";
+		"Lists the partner sections of the running parleyd: type, row, TLS and\n"
+		"SASL settings, streams that go out and come in, and stanzas that wait.\n";
 
 	return list(argc, argv, "partners", usage, columns,
 		    sizeof columns / sizeof columns[0]);

@@ -73,6 +73,17 @@ const struct pl_conf_partner *pl_conf_partner(const struct pl_conf *conf,
 	return best != NULL ? best : pl_conf_any_partner(conf);
 }
 
+const char *pl_partner_type_name(enum pl_partner_type type)
+{
+	static const char *const names[] = {
+		[PL_FEDERATED] = "federated",
+		[PL_VERIFIED] = "verified",
+		[PL_UNVERIFIED] = "unverified",
+	};
+
+	return names[type];
+}
+
 const struct pl_conf_partner *pl_conf_any_partner(const struct pl_conf *conf)
 {
 	const struct pl_conf_partner *p = conf->partners;

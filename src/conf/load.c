@@ -251,6 +251,7 @@ void pl_conf_unref(struct pl_conf *conf)
 	free(conf->path);
 	free(conf->components_listen);
 	free(conf->gateway_listen);
+	free(conf->store_file);
 	free(conf->ca_file);
 	free(conf->ca_directory);
 	free(conf->dns.resolv_conf);

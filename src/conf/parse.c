@@ -56,10 +56,11 @@ static const struct grammar_section grammar[] = {
 	{ "limits", false, { "connections", "connections-per-partner",
 			     "connections-per-address", "verify-connections",
 			     "stanza-bytes", "unauthenticated-bytes",
-			     "queue-bytes", "output-bytes" } },
+			     "queue-bytes", "output-bytes", "contacts" } },
 	{ "log", false, { "level", "format", "destination" } },
 	{ "trace", false, { "directory", "raw", "pcap", "file-bytes",
 			    "directory-bytes", "failures", "recent" } },
+	{ "store", false, { "file" } },
 	{ "control", false, { "socket" } },
 	{ "http", false, { "listen" } },
 };

@@ -205,6 +205,22 @@ static void read_switches(struct conf_load *load,
 				  "not allow TCP Dialback", partner->row);
 }
 
+static void read_type(struct conf_load *load,
+		      const struct conf_section *section,
+		      struct pl_conf_partner *partner)
+{
+	unsigned type = PL_FEDERATED;
+
+	conf_word(section, "type", type_words, &type, load->notes);
+	partner->type = (enum pl_partner_type)type;
+	if (partner->type == PL_UNVERIFIED && load->conf->store_file == NULL)
+		conf_note_partner(load->notes, PL_WARNING,
+				  conf_at(section, "type"), section->title, 0,
+				  "to whom users of ours wrote is forgotten at "
+				  "each restart, because store { file } is "
+				  "missing");
+}
+
 static struct pl_conf_partner *new_partner(const struct conf_section *section,
 					   const char *name)
 {
@@ -224,7 +240,6 @@ static void read_partner(struct conf_load *load,
 			 struct pl_conf_partner ***end)
 {
 	int limit = load->conf->limits.connections_per_partner;
-	unsigned type = PL_FEDERATED;
 	struct pl_conf_partner *partner;
 	struct pl_error error = { 0 };
 	char name[PL_DOMAIN_SIZE];
@@ -243,8 +258,7 @@ static void read_partner(struct conf_load *load,
 	read_check(load, section, partner);
 	read_connect(load, section, partner);
 	read_switches(load, section, partner);
-	conf_word(section, "type", type_words, &type, load->notes);
-	partner->type = (enum pl_partner_type)type;
+	read_type(load, section, partner);
 	conf_number(section, "connection-limit", 1, 1000000, &limit,
 		    load->notes);
 	partner->connection_limit = limit;

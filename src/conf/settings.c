@@ -1,5 +1,5 @@
 /* The sections that say how parley runs: listeners, dialback, trust, DNS,
- * timeouts, limits, log, trace, control, http. */
+ * timeouts, limits, log, trace, store, control, http. */
 #include "file.h"
 
 #include "parley/addr.h"
@@ -50,6 +50,7 @@ static const struct number {
 	      1 << 20),
 	LIMIT("queue-bytes", queue_bytes, 1048576, 10000, 1 << 30),
 	LIMIT("output-bytes", output_bytes, 1048576, 10000, 1 << 30),
+	LIMIT("contacts", contacts, 100000, 1, 10000000),
 #undef LIMIT
 #define TRACE(key, field, standard, least, most) \
 	{ "trace", key, offsetof(struct pl_conf, trace.field), standard, \
@@ -387,6 +388,23 @@ static void read_trace(struct conf_load *load, const struct conf_section *s)
 			   "directory-bytes is less than file-bytes");
 }
 
+/* Opened by the daemon alone, as its user: here it only has to be possible. */
+static void read_store(struct conf_load *load, const struct conf_section *s)
+{
+	char *path = conf_path(s, "file");
+	struct stat status;
+
+	if (path == NULL)
+		return;
+	if (stat(path, &status) == 0 ? !S_ISREG(status.st_mode)
+				     : !has_folder(path))
+		conf_fault(load->notes, conf_at(s, "file"), "store: %s %s",
+			   path, has_folder(path) ? "is no ordinary file"
+			   : "cannot be made: its folder does not exist");
+	free(load->conf->store_file);
+	load->conf->store_file = path;
+}
+
 static void read_control(struct conf_load *load, const struct conf_section *s)
 {
 	const size_t most = sizeof ((struct sockaddr_un *)0)->sun_path;
@@ -432,6 +450,7 @@ static const struct {
 	{ "limits", read_numbers },
 	{ "log", read_log },
 	{ "trace", read_trace },
+	{ "store", read_store },
 	{ "control", read_control },
 	{ "http", read_http },
 };

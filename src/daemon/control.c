@@ -282,8 +282,9 @@ static void verb_partners(struct client *client, json_t *request)
 		pl_router_each(service->router, count_stream, &count);
 		pl_router_queues(service->router, count_queue, &count);
 		json_array_append_new(list, json_pack(
-			"{s:s,s:i,s:s,s:s,s:b,s:I,s:I,s:I}",
-			"partner", p->name, "row", p->row,
+			"{s:s,s:s,s:i,s:s,s:s,s:b,s:I,s:I,s:I}",
+			"partner", p->name,
+			"type", pl_partner_type_name(p->type), "row", p->row,
 			"tls", pl_level_name(p->policy.tls),
 			"sasl", pl_level_name(p->policy.sasl),
 			"dialback", (int)p->policy.dialback,

@@ -3,6 +3,7 @@
  *
  * main.c        arguments
  * service.c     the rooms put together; signals, reload, drain
+ * contacts.c    to whom users of ours wrote
  * services.c    components: their listener and names
  * control.c     the control socket
  * behind.c      servers behind us
@@ -19,6 +20,7 @@
 #include <jansson.h>
 
 #include "parley/component.h"
+#include "parley/contacts.h"
 #include "parley/gateway.h"
 #include "parley/http.h"
 #include "parley/site.h"
@@ -42,6 +44,7 @@ struct service {
 	struct services *services;
 	struct traces *traces;         /* NULL before it has a user */
 	struct behind *behind;
+	struct pl_contacts *contacts;  /* NULL before it has a user */
 	struct control *control;
 	struct pl_http *http;
 	struct pl_timer *drain, *watchdog, *expiry;
@@ -58,6 +61,15 @@ int service_run(const char *path);
 bool service_reload(struct service *service, struct pl_conf_note **notes);
 /* Tells every peer, closes and ends, within the time limit; again: at once. */
 void service_drain(struct service *service);
+
+/* ----- contacts.c ----- */
+
+/* Opens the store of a configuration, where it is another one than now; else
+ * *contacts is NULL. False with a sentence. */
+bool contacts_prepare(struct service *service, const struct pl_conf *conf,
+		      struct pl_contacts **contacts, struct pl_error *error);
+/* Takes that over, with what was known before; then minds service->site. */
+void contacts_set(struct service *service, struct pl_contacts *contacts);
 
 /* ----- services.c ----- */
 

@@ -98,6 +98,20 @@ static void show_stanzas(struct pl_buffer *out, const struct pl_counts *counts)
 	       "Connections that a limit kept out.");
 	pl_buffer_printf(out, "parley_refused_connections_total %" PRIu64 "\n",
 			 counts->refused);
+	family(out, "parley_refused_stanzas", "counter",
+	       "Stanzas from users of partners that were not let in.");
+	pl_buffer_printf(out, "parley_refused_stanzas_total"
+			 "{reason=\"unverified\"} %" PRIu64 "\n",
+			 counts->unverified);
+}
+
+static void show_contacts(struct pl_buffer *out, const struct service *service)
+{
+	family(out, "parley_contacts", "gauge",
+	       "Users of unverified partners that users of ours wrote to.");
+	pl_buffer_printf(out, "parley_contacts %zu\n",
+			 service->contacts != NULL
+				 ? pl_contacts_count(service->contacts) : 0);
 }
 
 /* Open pairs, by direction of the stream, method, and TLS or not. */
@@ -177,6 +191,7 @@ static void metrics(const struct service *service, struct pl_buffer *out)
 	show_stages(out, &service->counts);
 	show_sessions(out, service);
 	show_stanzas(out, &service->counts);
+	show_contacts(out, service);
 	show_certificates(out, service->site);
 	pl_buffer_text(out, "# EOF\n");
 }

@@ -82,7 +82,8 @@ static void open_http(struct service *service)
 }
 
 static void swap_site(struct service *service, struct pl_site *site,
-		      struct pl_resolver *resolver)
+		      struct pl_resolver *resolver,
+		      struct pl_contacts *contacts)
 {
 	struct pl_log_settings settings = pl_site_log_settings(site->conf);
 	struct pl_error error = { .text = "" };
@@ -118,6 +119,7 @@ static void swap_site(struct service *service, struct pl_site *site,
 			     error.text);
 	open_http(service);
 	traces_change(service->traces);
+	contacts_set(service, contacts);
 	expiry_check(service);
 	pl_router_terms_changed(service->router);
 }
@@ -125,6 +127,7 @@ static void swap_site(struct service *service, struct pl_site *site,
 static bool reload(struct service *service, struct pl_conf_note **notes)
 {
 	struct pl_error error = { .text = "" };
+	struct pl_contacts *contacts = NULL;
 	struct pl_resolver *resolver = NULL;
 	struct pl_site *site;
 	struct pl_conf *conf;
@@ -141,12 +144,19 @@ static bool reload(struct service *service, struct pl_conf_note **notes)
 			site = NULL;
 		}
 	}
+	if (site != NULL &&
+	    !contacts_prepare(service, conf, &contacts, &error)) {
+		if (resolver != NULL)
+			pl_resolver_free(resolver);
+		pl_site_free(site);
+		site = NULL;
+	}
 	if (site == NULL) {
 		pl_log_event(service->log, PL_LOG_ERROR, "reload", "%s",
 			     error.text);
 		return false;
 	}
-	swap_site(service, site, resolver);
+	swap_site(service, site, resolver, contacts);
 	return true;
 }
 
@@ -358,6 +368,7 @@ static bool build(struct service *service, struct pl_conf *conf,
 static bool go(struct service *service, struct pl_error *error)
 {
 	static const int signals[] = { SIGHUP, SIGTERM, SIGINT };
+	struct pl_contacts *contacts;
 	char user[64];
 
 	for (size_t i = 0; i < sizeof signals / sizeof signals[0]; i++)
@@ -372,6 +383,9 @@ static bool go(struct service *service, struct pl_error *error)
 		return false;
 	/* files are the user's, not root's */
 	service->traces = traces_new(service);
+	if (!contacts_prepare(service, service->site->conf, &contacts, error))
+		return false;
+	contacts_set(service, contacts);
 	pl_log_event(service->log, PL_LOG_NOTICE, "started",
 		     "parleyd " PARLEY_VERSION ", %zu hosts%s%s",
 		     service->site->hosts_count, user[0] ? ", user " : "",
@@ -393,6 +407,7 @@ static void take_down(struct service *service)
 	services_free(service->services);
 	behind_free(service->behind);
 	pl_router_free(service->router);
+	pl_contacts_free(service->contacts);
 	traces_free(service->traces);
 	if (service->resolver != NULL)
 		pl_resolver_free(service->resolver);

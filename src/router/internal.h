@@ -5,6 +5,7 @@
  * outgoing.c  one attempt to reach a domain: look-up, targets, retries
  * route.c     ordered pairs with what waits for them
  * stanza.c    stanzas: read, delivered, sent back
+ * gate.c      who may begin, where a partner is unverified
  * waiting.c   stanzas that wait, and those that go back
  * sender.c    back-pressure: who sends, and what holds it up
  * verify.c    keys of incoming db:result, verified with their authority
@@ -120,6 +121,8 @@ struct pl_router {
 	void *local_owner;
 	const struct pl_beyond *beyond; /* borrowed; NULL: none */
 	void *beyond_owner;
+	const struct pl_gatekeeper *gatekeeper; /* borrowed; NULL: none */
+	void *gatekeeper_owner;
 	struct pl_buffer scratch;       /* for the stanza in hand */
 	struct authority_list authorities;
 	struct ping_list pings;
@@ -130,7 +133,8 @@ struct pl_router {
 		negotiations_count, records_count,
 		sessions_count, lost_count;
 	struct pl_timer *sweep;         /* owned */
-	uint64_t last_refused_log_ms;
+	uint64_t last_refused_log_ms, last_gate_log_ms;
+	unsigned gate_untold;           /* refusals since that line */
 	bool draining;
 	bool dropped;                   /* every stream was: none is resumed */
 	void (*drained)(void *owner);
@@ -283,6 +287,12 @@ void stanza_post(struct pl_router *router, const char *from, const char *to,
 		 const struct pl_buffer *stanza);
 bool stanza_may_bounce(const struct pl_stanza *stanza);
 void bounce_send(struct pl_router *router, const struct bounce *bounce);
+
+/* gate.c */
+/* A stanza of ours goes to the world. */
+void gate_out(struct pl_router *router, const struct pl_stanza *stanza);
+/* A stanza comes from the world. False: it was refused, and that is all. */
+bool gate_in(struct pl_router *router, const struct pl_stanza *stanza);
 
 /* sender.c */
 void sender_more(struct pl_sender *sender, size_t bytes); /* wait */

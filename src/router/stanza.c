@@ -207,7 +207,8 @@ void stanza_take(struct pl_router *router, const struct pl_xml_node *node,
 
 	switch (pl_stanza_read(&stanza, node, &router->scratch)) {
 	case PL_STANZA_GOOD:
-		deliver_stanza(router, &stanza, sender);
+		if (gate_in(router, &stanza))
+			deliver_stanza(router, &stanza, sender);
 		break;
 	case PL_STANZA_NO_TO:
 	case PL_STANZA_BAD_TO:
@@ -244,6 +245,7 @@ void pl_router_send(struct pl_router *router, const struct pl_stanza *stanza,
 		deliver_stanza(router, stanza, sender);
 		return;
 	}
+	gate_out(router, stanza);
 	condition = route_take(router, stanza, sender);
 	if (condition != PL_SC_NONE)
 		refuse(router, stanza, condition, false);

@@ -155,6 +155,7 @@ void pl_site_partner(void *owner, const char *local, const char *remote,
 	view->connect_direct_tls = partner->connect_direct_tls;
 	view->multiplex = partner->multiplex;
 	view->keepalive = partner->keepalive;
+	view->unverified = partner->type == PL_UNVERIFIED;
 	view->stanza_rate = (unsigned)partner->stanza_rate;
 	view->stanza_bytes = (size_t)partner->stanza_bytes;
 	view->terms.bidi = partner->bidi;

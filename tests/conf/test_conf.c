@@ -198,7 +198,8 @@ static void a_whole_file_is_read(void **state)
 		  "limits { connections = 11 connections-per-partner = 12\n"
 		  "  connections-per-address = 13 stanza-bytes = 10000\n"
 		  "  unauthenticated-bytes = 4096 verify-connections = 14\n"
-		  "  queue-bytes = 20000 output-bytes = 30000 }\n"
+		  "  queue-bytes = 20000 output-bytes = 30000 contacts = 15 }\n"
+		  "store { file = \"sub/p.db\" }\n"
 		  "log { level = debug format = json destination = \"x.log\" }\n"
 		  "trace { directory = \"sub\" raw = all pcap = yes failures = 0\n"
 		  "        file-bytes = 70000 directory-bytes = 70001 recent = 3 }\n"
@@ -274,6 +275,8 @@ static void a_whole_file_is_read(void **state)
 	assert_int_equal(loaded->limits.verify_connections, 14);
 	assert_int_equal(loaded->limits.queue_bytes, 20000);
 	assert_int_equal(loaded->limits.output_bytes, 30000);
+	assert_int_equal(loaded->limits.contacts, 15);
+	assert_non_null(strstr(loaded->store_file, "/sub/p.db"));
 	assert_int_equal(loaded->log.level, PL_LOG_DEBUG);
 	assert_int_equal(loaded->log.format, PL_LOG_JSON);
 	assert_non_null(strstr(loaded->log.destination, "/x.log"));
@@ -310,6 +313,8 @@ static void defaults_hold(void **state)
 	assert_int_equal(loaded->limits.unauthenticated_bytes, 8192);
 	assert_int_equal(loaded->limits.queue_bytes, 1048576);
 	assert_int_equal(loaded->limits.output_bytes, 1048576);
+	assert_int_equal(loaded->limits.contacts, 100000);
+	assert_null(loaded->store_file);
 	assert_true(loaded->dns.dane);
 	assert_false(loaded->dns.allow_loopback);
 	assert_int_equal(loaded->log.level, PL_LOG_INFO);
@@ -336,13 +341,14 @@ static void empty_values_count_as_absent(void **state)
 		  "trust { ca-file = \"\" }\ntrace { directory = \"\" }\n"
 		  "dns { hosts = \"\" trust-anchor-file = \"\" }\n"
 		  "http { listen = \"\" }\nuser = \"\"\n"
-		  "control { socket = \"\" }\n"
+		  "control { socket = \"\" }\nstore { file = \"\" }\n"
 		  "partner \"b.example\" { connect = \"\" note = \"\"\n"
 		  "  domains = {} }\n");
 	assert_null(loaded->ca_file);
 	assert_null(loaded->http_listen);
 	assert_null(loaded->partners->connect_host);
 	assert_null(loaded->control_socket);
+	assert_null(loaded->store_file);
 }
 
 static void every_row_that_is_not_valid_is_refused(void **state)
@@ -704,6 +710,9 @@ static void files_and_folders_must_be_there(void **state)
 	is_refused("trace {\n file-bytes = 100000\n directory-bytes = 90000 }\n", 3,
 		   "less than file-bytes");
 	is_refused("trace {\n file-bytes = 1 }\n", 2, "file-bytes");
+	is_refused("store {\n file = \"gone/p.db\" }\n", 2, "gone/p.db");
+	is_refused("store {\n file = \"sub\" }\n", 2, "no ordinary file");
+	is_refused("limits {\n contacts = 0 }\n", 2, "contacts");
 	is_refused("\nuser = \"no-such-user-here\"\n", 2, "no-such-user-here");
 	memset(name, 'n', sizeof name - 1);
 	name[sizeof name - 1] = '\0';
@@ -724,6 +733,29 @@ static void settings_without_effect_are_told(void **state)
 	is_refused("partner \"b.example\" { tls = not-supported\n"
 		   "connect = \"b.example:1\"\nconnect-tls = direct }\n", 3,
 		   "contradicts");
+}
+
+static void types_of_partners(void **state)
+{
+	is_refused("partner \"b.example\" {\n type = public }\n", 2, "type");
+	is_warned(ALPHA "partner \"b.example\" {\n type = unverified }\n", 3,
+		  "forgotten at each restart");
+	is_loaded(ALPHA "partner \"b.example\" { type = unverified }\n"
+		  "partner \"c.example\" { type = verified }\n"
+		  "partner \"d.example\" { type = federated }\n"
+		  "partner \"e.example\" { }\nstore { file = \"p.db\" }\n");
+	assert_int_equal(count(PL_WARNING), 0);
+	assert_int_equal(loaded->partners->type, PL_UNVERIFIED);
+	assert_int_equal(loaded->partners->next->type, PL_VERIFIED);
+	assert_int_equal(loaded->partners->next->next->type, PL_FEDERATED);
+	assert_int_equal(loaded->partners->next->next->next->type,
+			 PL_FEDERATED);
+	assert_string_equal(pl_partner_type_name(PL_FEDERATED), "federated");
+	assert_string_equal(pl_partner_type_name(PL_VERIFIED), "verified");
+	assert_string_equal(pl_partner_type_name(PL_UNVERIFIED),
+			    "unverified");
+	/* nothing is made by looking */
+	assert_int_equal(access(in_folder("p.db"), F_OK), -1);
 }
 
 static void empty_settings_are_none(void **state)
@@ -971,6 +1003,7 @@ int main(void)
 		cmocka_unit_test(files_and_folders_must_be_there),
 		cmocka_unit_test(settings_without_effect_are_told),
 		cmocka_unit_test(empty_settings_are_none),
+		cmocka_unit_test(types_of_partners),
 		cmocka_unit_test(booleans_have_six_spellings),
 		cmocka_unit_test(numbers_are_whole_and_in_range),
 		cmocka_unit_test(the_closest_section_is_found),

@@ -3,9 +3,12 @@
 
 usage: test_running.py PARLEYD PARLEY; prints TAP. Sends to loopback alone.
 """
+import hashlib
+import json
 import os
 import signal
 import socket
+import stat
 import subprocess
 import sys
 import tempfile
@@ -31,6 +34,8 @@ def free_port():
 
 class Daemon:
     """parleyd with a host without certificate; ends with the block."""
+
+    status = 0  # that it is to end with
 
     def __init__(self, more="", environment=None, before=None, listen=None):
         self.folder = tempfile.TemporaryDirectory()
@@ -79,7 +84,7 @@ user = "root"
         self.log.close()
         self.folder.cleanup()
         assert "Sanitizer" not in text and "runtime error" not in text, text
-        assert status == 0, (status, text)
+        assert status == self.status, (status, text)
 
     def text(self):
         with open(os.path.join(self.folder.name, "log"), encoding="utf-8") as file:
@@ -238,6 +243,100 @@ def drain_by_command():
         assert done.returncode == 0, done
         assert daemon.child.wait(10) == 0
         assert daemon.ask("drain").returncode == 10
+
+
+UNVERIFIED = """
+partner "gamma.example" { tls = not-supported  sasl = not-supported  dialback = yes  type = unverified }
+partner "delta.example" { tls = not-supported  sasl = not-supported  dialback = yes  type = verified }
+"""
+COMPONENT = """
+components { listen = "127.0.0.1:%d" }
+component "echo.alpha.example" { secret = "s" }
+"""
+
+
+class Component:
+    """A local service (XEP-0114)."""
+
+    def __init__(self, port):
+        self.raw = socket.create_connection(("127.0.0.1", port), 5)
+        self.raw.settimeout(10)
+        self.say("<stream:stream xmlns='jabber:component:accept' xmlns:stream='http://etherx.jabber.org/streams'"
+                 " to='echo.alpha.example'>")
+        text = self.until("id='", "from='", ">")
+        stream = text.split("id='")[1].split("'")[0]
+        self.say("<handshake>%s</handshake>" % hashlib.sha1((stream + "s").encode()).hexdigest())
+        self.until("<handshake/>")
+
+    def say(self, text):
+        self.raw.sendall(text.encode())
+
+    def until(self, *wanted):
+        text = ""
+        while not all(w in text for w in wanted):
+            more = self.raw.recv(4096).decode()
+            assert more, "closed: " + text
+            text += more
+        return text
+
+
+def contacts(daemon):
+    return samples(daemon.get("/metrics")[2])["parley_contacts"]
+
+
+@test
+def who_was_spoken_to_is_kept():
+    with tempfile.TemporaryDirectory() as folder:
+        port, file = free_port(), os.path.join(folder, "parley.db")
+        more = UNVERIFIED + COMPONENT % port + 'store { file = "%s" }\n' % file
+        with Daemon(more) as daemon:
+            service = Component(port)
+            for remote in ("gamma", "delta", "omega"):
+                service.say("<message from='juliet@echo.alpha.example' to='romeo@%s.example' id='%s'/>" %
+                            (remote, remote))
+                service.until("id='%s'" % remote, "</message>")  # no such server; spoken to all the same
+            assert contacts(daemon) == 1
+            assert 'parley_refused_stanzas_total{reason="unverified"} 0\n' in daemon.get("/metrics")[2]
+            types = {p["partner"]: p["type"] for p in json.loads(daemon.ask("partners", "--json").stdout)}
+            assert types == {"*": "federated", "gamma.example": "unverified", "delta.example": "verified"}, types
+            assert "unverified" in daemon.ask("partners").stdout
+            assert stat.S_IMODE(os.stat(file).st_mode) == 0o600
+            # nobody else may have it, at the start or by a reload
+            with Daemon(more.replace(str(port), str(free_port()))) as second:
+                second.status = second.child.wait(10)
+                assert second.status == 1
+                assert "in use" in second.text(), second.text()
+            time.sleep(1.3)
+            daemon.child.send_signal(signal.SIGKILL)
+            daemon.status = daemon.child.wait(10)
+            assert daemon.status == -signal.SIGKILL
+        with Daemon(more) as daemon:
+            assert contacts(daemon) == 1
+            # a reload may move it, and does not forget
+            with open(daemon.file, encoding="utf-8") as conf:
+                text = conf.read()
+            with open(daemon.file, "w", encoding="utf-8") as conf:
+                conf.write(text.replace(file, file + "2"))
+            assert daemon.ask("reload").returncode == 0
+            assert contacts(daemon) == 1
+            with open(daemon.file, "w", encoding="utf-8") as conf:
+                conf.write(text.replace(file, "/dev/full"))
+            assert daemon.ask("reload").returncode == 2
+            assert contacts(daemon) == 1
+        with open(file + "2", "r+b") as damaged:
+            damaged.seek(4096)
+            damaged.write(b"Z" * 4096)
+        with Daemon(more.replace(file, file + "2")) as daemon:
+            daemon.status = daemon.child.wait(10)
+            assert daemon.status == 1
+            assert "damaged" in daemon.text() and file + "2" in daemon.text(), daemon.text()
+
+
+@test
+def without_a_store_it_is_told():
+    with Daemon(UNVERIFIED) as daemon:
+        assert "forgotten at each restart" in daemon.text(), daemon.text()
+        assert contacts(daemon) == 0
 
 
 def main():
