@@ -555,21 +555,40 @@ static void draw_sasl(struct pl_ladder *l, const struct pl_report_record *r,
 
 /* ----- dialback ----- */
 
+static bool same_detail(const struct pl_report_record *a, const char *key_a,
+			const struct pl_report_record *b, const char *key_b)
+{
+	return strcmp(pl_report_text(a->detail, key_a),
+		      pl_report_text(b->detail, key_b)) == 0;
+}
+
+/* Is a db:verify about this db:result? Its sender is the other's target. */
+static bool is_about(const struct pl_report_record *verify,
+		     const struct pl_report_record *result)
+{
+	return result != NULL && same_detail(verify, "from", result, "to") &&
+	       same_detail(verify, "to", result, "from");
+}
+
 /* The key that is asked about, against the one that went over the other
- * connection. */
+ * connection for the same pair. */
 static void draw_key(struct pl_ladder *l, const struct pl_report_record *r)
 {
 	const char *key = pl_report_text(r->detail, "key");
+	const struct pl_report_record *asked = NULL;
 	const char *first;
 
-	if (l->asked == NULL || *key == '\0')
+	for (size_t i = 0; i < 2; i++)
+		if (is_about(r, l->asked_by[i]))
+			asked = l->asked_by[i];
+	if (asked == NULL || *key == '\0')
 		return;
-	first = pl_report_text(l->asked->detail, "key");
+	first = pl_report_text(asked->detail, "key");
 	if (strcmp(key, first) == 0)
-		note(l, ' ', "the same key as on %s", l->asked->stream);
+		note(l, ' ', "the same key as on %s", asked->stream);
 	else
 		note(l, '!', "not the key of %s, which was %s",
-		     l->asked->stream, first);
+		     asked->stream, first);
 }
 
 static bool bad_type(const char *type)
@@ -617,7 +636,7 @@ static void draw_dialback(struct pl_ladder *l,
 	if (verify && *type == '\0')
 		draw_key(l, r);
 	else if (!verify && *type == '\0')
-		l->asked = r;
+		l->asked = l->asked_by[is_in(r)] = r;
 }
 
 static void draw_ignored(struct pl_ladder *l, const struct pl_report_record *r,

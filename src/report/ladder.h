@@ -25,6 +25,7 @@ struct pl_ladder {
 	bool accepted;     /* a connection came in */
 	bool told;         /* the outcome is behind us */
 	const struct pl_report_record *asked; /* our db:result, or the peer's */
+	const struct pl_report_record *asked_by[2]; /* ours, the peer's */
 	uint64_t waited_us; /* of the current record, on its connection */
 };
 
