@@ -22,6 +22,7 @@ static const struct cli_verb verbs[] = {
 	  verb_trace },
 	{ "ping", "have the running parleyd ping a remote domain", verb_ping },
 	{ "streams", "list the streams of the running parleyd", verb_streams },
+	{ "s2s", "the same as streams", verb_streams },
 	{ "listen", "be the receiving server of negotiations, for tests",
 	  verb_listen },
 	{ "watch", "follow the negotiations of the running parleyd",

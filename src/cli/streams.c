@@ -146,20 +146,127 @@ static int list(int argc, char **argv, const char *verb, const char *usage,
 	return 0;
 }
 
+/* What the daemon's answer has, and what follows from it: who dialled whom, and
+ * by which means the pair was authenticated. */
+static void add_columns(json_t *streams)
+{
+	json_t *item;
+	size_t i;
+
+	json_array_foreach(streams, i, item) {
+		bool in = strcmp(client_text(item, "dir"), "in") == 0;
+		const char *method = client_text(item, "method");
+
+		json_object_set(item, "from",
+				json_object_get(item, in ? "remote" : "local"));
+		json_object_set(item, "to",
+				json_object_get(item, in ? "local" : "remote"));
+		json_object_set(item, "ip", json_object_get(item, "addr"));
+		json_object_set_new(item, "sasl", json_string(
+			strcmp(method, "sasl-over-tls") == 0 ? "EXTERNAL"
+							     : "-"));
+		json_object_set_new(item, "dialback", json_string(
+			strstr(method, "dialback") != NULL ? "yes" : "-"));
+	}
+}
+
+static const char *const stream_columns[] = { "id", "dir", "local", "remote",
+	"method", "tls", "cert", "row", "addr", "age", "from", "to", "ip",
+	"sasl", "dialback", "phase" };
+enum {
+	STREAM_COLUMNS = sizeof stream_columns / sizeof stream_columns[0],
+	STREAM_SHOWN = 10, /* of them, where nothing is said */
+};
+
+/* The named columns; false with a complaint about one that does not exist. */
+static bool choose_columns(char *list, const char *chosen[COLUMNS_MOST],
+			   size_t *count)
+{
+	*count = 0;
+	for (char *name = strtok(list, ","); name; name = strtok(NULL, ",")) {
+		size_t i = 0;
+
+		while (i < STREAM_COLUMNS &&
+		       strcmp(stream_columns[i], name) != 0)
+			i++;
+		if (i == STREAM_COLUMNS || *count == COLUMNS_MOST) {
+			cli_usage("streams", "--columns: there is no column "
+				  "\"%s\", or there are too many", name);
+			return false;
+		}
+		chosen[(*count)++] = stream_columns[i];
+	}
+	return *count > 0;
+}
+
+static void streams_usage(FILE *out)
+{
+	fputs("usage: parley streams [-c FILE] [--columns NAME,...] [--json]\n"
+	      "\n"
+	      "Lists the streams of the running parleyd: id (as in its log), direction,\n"
+	      "our domain, the remote domain, method, TLS version, verdict on the\n"
+	      "peer's certificate, policy row, the peer's address, age in seconds.\n"
+	      "Local services (method component) have no remote domain.\n"
+	      "\n"
+	      "      --columns LIST  of id, dir, local, remote, method, tls, cert, row,\n"
+	      "                      addr, age, from, to (who dialled whom), ip, sasl,\n"
+	      "                      dialback, phase\n"
+	      "\n"
+	      "parley s2s is the same.\n", out);
+}
+
+static int show_streams(const char *path, bool json, const char *const *columns,
+			size_t count)
+{
+	json_t *answer, *streams;
+	int status;
+
+	answer = ask(path, "streams", &status);
+	if (answer == NULL)
+		return status;
+	streams = json_object_get(answer, "streams");
+	if (json) {
+		print_json(streams);
+	} else {
+		add_columns(streams);
+		show(streams, columns, count);
+	}
+	json_decref(answer);
+	return 0;
+}
+
 int verb_streams(int argc, char **argv)
 {
-	static const char *const columns[] = { "id", "dir", "local", "remote",
-		"method", "tls", "cert", "row", "addr", "age" };
-	static const char usage[] =
-		"usage: parley streams [-c FILE] [--json]\n"
-		"\n"
-		"Lists the streams of the running parleyd: id (as in its log), direction,\n"
-		"our domain, the remote domain, method, TLS version, verdict on the\n"
-		"peer's certificate, policy row, the peer's address, age in seconds.\n"
-		"Local services (method component) have no remote domain.\n";
+	static const struct option options[] = {
+		{ "config", required_argument, NULL, 'c' },
+		{ "columns", required_argument, NULL, 'C' },
+		{ "json", no_argument, NULL, 'j' },
+		{ "help", no_argument, NULL, 'h' },
+		{ NULL, 0, NULL, 0 },
+	};
+	const char *path = CLI_CONF, *chosen[COLUMNS_MOST];
+	const char *const *columns = stream_columns;
+	size_t count = STREAM_SHOWN;
+	bool json = false;
+	int option;
 
-	return list(argc, argv, "streams", usage, columns,
-		    sizeof columns / sizeof columns[0]);
+	while ((option = getopt_long(argc, argv, "c:jh", options, NULL)) != -1)
+		switch (option) {
+		case 'c': path = optarg; break;
+		case 'j': json = true; break;
+		case 'h': streams_usage(stdout); return 0;
+		case 'C':
+			if (!choose_columns(optarg, chosen, &count))
+				return CLI_USAGE;
+			columns = chosen;
+			break;
+		default: streams_usage(stderr); return CLI_USAGE;
+		}
+	if (optind != argc) {
+		streams_usage(stderr);
+		return CLI_USAGE;
+	}
+	return show_streams(path, json, columns, count);
 }
 
 int verb_partners(int argc, char **argv)
