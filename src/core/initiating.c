@@ -496,7 +496,7 @@ static void on_resumed(struct pl_moment *m)
 
 static void on_sm(struct pl_moment *m)
 {
-	if (!m->terms->stream_management || m->state->phase != PL_OPEN) {
+	if (m->state->phase != PL_OPEN || pl_moment_without_sm(m)) {
 		pl_moment_misplaced(m);
 		return;
 	}

@@ -474,7 +474,7 @@ static void on_resume(struct pl_moment *m)
 
 static void on_sm(struct pl_moment *m)
 {
-	if (!m->terms->stream_management || !takes_sasl(m->state)) {
+	if (!takes_sasl(m->state) || pl_moment_without_sm(m)) {
 		pl_moment_misplaced(m);
 		return;
 	}

@@ -57,6 +57,7 @@ void pl_moment_opened(struct pl_moment *m);
 
 void pl_moment_fault(struct pl_moment *m);
 void pl_moment_refuse_stanza(struct pl_moment *m);
+bool pl_moment_without_sm(const struct pl_moment *m);
 void pl_moment_acked_too_high(struct pl_moment *m);
 void pl_moment_refuse_sm(struct pl_moment *m, enum pl_stanza_condition why);
 void pl_moment_sm_count(struct pl_moment *m);

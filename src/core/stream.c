@@ -302,6 +302,13 @@ void pl_moment_refuse_stanza(struct pl_moment *m)
 
 /* ------------------------------------------------ stream management */
 
+/* Where it is switched off its elements mean nothing; what is on already goes on
+ * till the stream's end. */
+bool pl_moment_without_sm(const struct pl_moment *m)
+{
+	return !m->terms->stream_management && m->state->sm == PL_SM_OFF;
+}
+
 /* What acknowledges more than was sent is a lie, and all it says is worth
  * nothing (XEP-0198 6). */
 void pl_moment_acked_too_high(struct pl_moment *m)

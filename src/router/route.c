@@ -803,6 +803,8 @@ static void try_again(struct route *route)
 {
 	struct session *session = to_resume(route);
 
+	if (route->router->draining)
+		bounce_all(route, PL_SC_REMOTE_SERVER_TIMEOUT);
 	if (!has_work(route)) {
 		return;
 	} else if (++route->breaks > BREAKS) {

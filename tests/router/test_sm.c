@@ -269,7 +269,7 @@ static void alpha_alone(void)
 }
 
 /* Up to the features behind SASL; who is beta.example or gamma.example. */
-static void dial_us(struct peer *who, const char *from)
+static void dial_and_authenticate(struct peer *who, const char *from)
 {
 	char certificate[80];
 
@@ -286,8 +286,20 @@ static void dial_us(struct peer *who, const char *from)
 	peer_say(who, "<auth " SASL " mechanism='EXTERNAL'>=</auth>");
 	assert_true(peer_expect(who, "<success"));
 	peer_header(who, from, alpha);
+}
+
+static void dial_us(struct peer *who, const char *from)
+{
+	dial_and_authenticate(who, from);
 	assert_true(peer_expect(who, SM_FEATURE));
 	assert_true(peer_expect(who, "</stream:features>"));
+}
+
+static void dial_us_without(struct peer *who)
+{
+	dial_and_authenticate(who, beta);
+	assert_true(peer_expect(who, "<stream:features>"));
+	assert_true(peer_expect_not(who, "urn:xmpp:sm", 100));
 }
 
 static void enable(struct peer *who, char id[80])
@@ -534,6 +546,25 @@ static void test_hostile_elements(void **state)
 		resume(&peer, "0123456789abcdef", "0");
 	assert_true(peer_expect(&peer, "<policy-violation"));
 	assert_true(peer_expect_end(&peer));
+}
+
+/* Switched off by a reload: what is on goes on. */
+static void test_switched_off(void **state)
+{
+	char id[80];
+
+	(void)state;
+	alpha_alone();
+	dial_us(&peer, beta);
+	enable(&peer, id);
+	a.rules[0].view.terms.stream_management = false;
+	pl_router_terms_changed(a.router);
+	say_message(&peer, 0);
+	peer_say(&peer, "<r " SM "/>");
+	assert_true(peer_expect(&peer, "<a " SM " h='1'/>"));
+	dial_us_without(&second);
+	resume(&second, id, "0");
+	assert_true(peer_expect(&second, "<unsupported-stanza-type"));
 }
 
 static void test_nobody_asks_a_server_without_it(void **state)
@@ -849,7 +880,7 @@ int main(void)
 		T(another_peer_resumes_nothing), T(not_for_ever),
 		T(so_many_of_one_partner), T(lies_to_the_receiving_side),
 		T(resume_with_a_lie), T(hostile_elements),
-		T(nobody_asks_a_server_without_it), T(acknowledged),
+		T(nobody_asks_a_server_without_it), T(switched_off), T(acknowledged),
 		T(resumed), T(refused), T(resumption_not_offered),
 		T(not_resumable), T(closed_by_the_peer), T(too_late),
 		T(back_in_time), T(enable_is_refused),
