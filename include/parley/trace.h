@@ -58,6 +58,7 @@ enum {
 	PL_TRACE_RAW_BYTES = 16384,      /* of one element; the rest is cut */
 	PL_TRACE_MEMORY_BYTES = 512 * 1024, /* of one trace in memory; then
 	                                  * records drop out (trace.dropped) */
+	PL_TRACE_STANZAS = 16,           /* that such a trace shows */
 	PL_TRACE_LIVE = 4096,            /* traces under way at a time */
 };
 
@@ -161,6 +162,10 @@ struct pl_traced *pl_trace_connection(struct pl_trace *trace,
 void pl_trace_leave(struct pl_traced *connection); /* it is gone */
 /* Still recorded? (false for NULL, and once the trace has ended) */
 bool pl_trace_live(const struct pl_traced *connection);
+/* Is one stanza more recorded, and counted here? What goes to a file or a line,
+ * or with PL_RAW_ALL, has every one; what only memory holds the first few: a
+ * busy stream would fill it with nothing else. */
+bool pl_trace_stanza(struct pl_traced *connection);
 struct pl_trace *pl_trace_of(struct pl_traced *connection); /* borrowed */
 /* Its names and role in the records from here on ("from>to" of the hop). */
 void pl_trace_rename(struct pl_traced *connection, enum pl_trace_role role,

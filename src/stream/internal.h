@@ -75,6 +75,8 @@ struct pl_stream {
 	bool restart, begin_handshake;         /* asked for inside a feed */
 	bool feeding, handshake_told, flush_due;
 	bool traced_names;                     /* its trace was found by them */
+	bool untraced;                         /* the element in hand is a stanza
+	                                        * that its trace leaves out */
 	bool ended;                            /* nothing more is sent */
 	uint64_t began_ms, last_ms;
 	uint64_t sent_ms;                      /* when bytes went out last */

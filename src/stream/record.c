@@ -321,6 +321,10 @@ void record_step(struct pl_stream *stream, const struct pl_terms *terms,
 
 	if (record_is_off(stream))
 		return;
+	/* Where it changes nothing a replay misses nothing. */
+	if (stream->untraced && event->kind == PL_EV_STANZA &&
+	    memcmp(before, &stream->core, sizeof *before) == 0)
+		return;
 	pl_trace_stream_step(stream->traced, terms, before, event,
 			     &stream->core, step);
 	if (pl_stream_choice(terms, before, event, step, &choice))

@@ -429,6 +429,13 @@ static bool is_sasl(const struct pl_xml_node *element)
 	return false;
 }
 
+static bool is_stanza(const struct pl_xml_node *element)
+{
+	return pl_xml_is(element, "message", PL_NS_SERVER) ||
+	       pl_xml_is(element, "presence", PL_NS_SERVER) ||
+	       pl_xml_is(element, "iq", PL_NS_SERVER);
+}
+
 static void show_element(struct pl_stream *stream, const struct sight *sight,
 			 const struct pl_xml_node *element)
 {
@@ -446,9 +453,7 @@ static void show_element(struct pl_stream *stream, const struct sight *sight,
 	else if (pl_xml_is(element, "error", PL_NS_STREAM))
 		show_condition(stream, sight, PL_STAGE_ERROR, "stream",
 			       element, PL_NS_STREAM_ERROR);
-	else if (pl_xml_is(element, "message", PL_NS_SERVER) ||
-		 pl_xml_is(element, "presence", PL_NS_SERVER) ||
-		 pl_xml_is(element, "iq", PL_NS_SERVER))
+	else if (is_stanza(element))
 		show_stanza(stream, sight, element);
 	else
 		show_other(stream, sight, element);
@@ -495,8 +500,11 @@ void record_element(struct pl_stream *stream, const struct pl_xml_node *element,
 	record_request(stream, element);
 	if (record_is_off(stream))
 		return;
+	stream->untraced = is_stanza(element) &&
+			   !pl_trace_stanza(stream->traced);
 	look(stream, pl_xml_position(stream->parser) - bytes, &sight);
-	show_element(stream, &sight, element);
+	if (!stream->untraced)
+		show_element(stream, &sight, element);
 	seen(stream);
 }
 
@@ -570,6 +578,12 @@ static bool begins(const struct sight *sight, const char *text)
 	       memcmp(sight->bytes, text, strlen(text)) == 0;
 }
 
+static bool begins_stanza(const struct sight *sight)
+{
+	return begins(sight, "<message") || begins(sight, "<presence") ||
+	       begins(sight, "<iq");
+}
+
 void record_written(struct pl_stream *stream, size_t from)
 {
 	struct pl_xml_limits limits;
@@ -587,6 +601,8 @@ void record_written(struct pl_stream *stream, size_t from)
 		show_plain(stream, sight, PL_STAGE_CLOSE, "stream");
 		return;
 	}
+	if (begins_stanza(sight) && !pl_trace_stanza(stream->traced))
+		return;
 	limits = pl_xml_limits_after(sight->length + sizeof document);
 	parser = pl_xml_new(PL_NS_SERVER, &limits, &written_events, &written);
 	if (parser == NULL)

@@ -264,6 +264,8 @@ struct pl_trace {
 	struct chunk *chunks;       /* owned: what the records lie in */
 	size_t bytes;
 	unsigned dropped;           /* that memory had no room for */
+	unsigned stanzas;           /* recorded; at most PL_TRACE_STANZAS where
+	                             * only memory holds them */
 
 	bool final, to_file, to_line;
 	unsigned line_seq;

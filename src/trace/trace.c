@@ -426,6 +426,26 @@ bool pl_trace_live(const struct pl_traced *connection)
 	return connection != NULL && !connection->trace->ended;
 }
 
+bool pl_trace_stanza(struct pl_traced *connection)
+{
+	const struct pl_tracer *tracer;
+	struct pl_trace *trace;
+	bool file;
+
+	if (!pl_trace_live(connection))
+		return false;
+	trace = connection->trace;
+	tracer = trace->tracer;
+	/* before the first record is final, a file may still be chosen */
+	file = trace->final ? trace->to_file : tracer->folder != NULL;
+	if (file || tracer->events.on_line != NULL || trace->raw == PL_RAW_ALL)
+		return true;
+	if (trace->stanzas >= PL_TRACE_STANZAS)
+		return false;
+	trace->stanzas++;
+	return true;
+}
+
 struct pl_trace *pl_trace_of(struct pl_traced *connection)
 {
 	return connection != NULL ? connection->trace : NULL;

@@ -444,6 +444,35 @@ static void memory_is_bounded(void **state)
 	scene_end(&scene);
 }
 
+static unsigned stanzas_shown(unsigned with, enum pl_trace_raw raw)
+{
+	struct scene scene;
+	struct pl_trace *trace;
+	struct pl_traced *c;
+	unsigned shown = 0;
+
+	scene_begin(&scene, with, raw);
+	c = scene_dial(&scene, "a.test", "b.test", &trace);
+	for (unsigned i = 0; i < 100; i++)
+		shown += pl_trace_stanza(c);
+	pl_trace_leave(c);
+	pl_trace_unref(trace);
+	assert_false(pl_trace_stanza(NULL));
+	scene_end(&scene);
+	return shown;
+}
+
+static void memory_alone_shows_few_stanzas(void **state)
+{
+	(void)state;
+	assert_int_equal(stanzas_shown(WITH_RINGS, PL_RAW_NEGOTIATION),
+			 PL_TRACE_STANZAS);
+	assert_int_equal(stanzas_shown(WITH_RINGS, PL_RAW_ALL), 100);
+	assert_int_equal(stanzas_shown(WITH_RINGS | WITH_FILES,
+				       PL_RAW_NEGOTIATION), 100);
+	assert_int_equal(stanzas_shown(WITH_LINES, PL_RAW_NEGOTIATION), 100);
+}
+
 /* Whoever still holds a trace may, when the tracer is gone. */
 static void the_tracer_may_go_first(void **state)
 {
@@ -706,6 +735,7 @@ int main(void)
 		cmocka_unit_test(one_without_a_file_ends_by_the_tick),
 		cmocka_unit_test(one_with_a_file_goes_on),
 		cmocka_unit_test(memory_is_bounded),
+		cmocka_unit_test(memory_alone_shows_few_stanzas),
 		cmocka_unit_test(the_tracer_may_go_first),
 		cmocka_unit_test(files_are_for_their_owner_alone),
 		cmocka_unit_test(a_file_ends_at_its_limit),
