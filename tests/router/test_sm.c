@@ -268,6 +268,8 @@ static void alpha_alone(void)
 	begin_server(&a, alpha, "192.0.2.1:5269", beta, &side_a, false);
 }
 
+static bool both_ways; /* it asks for that */
+
 /* Up to the features behind SASL; who is beta.example or gamma.example. */
 static void dial_and_authenticate(struct peer *who, const char *from)
 {
@@ -283,7 +285,8 @@ static void dial_and_authenticate(struct peer *who, const char *from)
 	peer_tls(who, true, certificate, alpha);
 	peer_header(who, from, alpha);
 	assert_true(peer_expect(who, "</stream:features>"));
-	peer_say(who, "<auth " SASL " mechanism='EXTERNAL'>=</auth>");
+	peer_say(who, "%s<auth " SASL " mechanism='EXTERNAL'>=</auth>",
+		 both_ways ? "<bidi xmlns='urn:xmpp:bidi'/>" : "");
 	assert_true(peer_expect(who, "<success"));
 	peer_header(who, from, alpha);
 }
@@ -838,6 +841,33 @@ static void test_resume_is_not_answered(void **state)
 	assert_int_equal(back(0, 5), 5);
 }
 
+/* On a stream of the peer's, both ways: what went back waits for the peer, and
+ * what comes later stays behind it, even if there is another way. */
+static void test_nothing_overtakes(void **state)
+{
+	char id[80];
+
+	(void)state;
+	beta_listens();
+	a.rules[0].view.terms.bidi = true;
+	both_ways = true;
+	dial_us(&peer, beta);
+	both_ways = false;
+	enable(&peer, id);
+	send_some(0, 3);
+	assert_true(peer_expect(&peer, "id='m2'"));
+	script_reset(peer.raw);
+	script_run(script, 20);
+	send_some(3, 4);
+	assert_int_equal(pl_router_begin(a.router, alpha, beta), 1);
+	take_us(&second, "");
+	assert_true(peer_expect_not(&second, "<message", 5000));
+	assert_int_equal(back(0, 4), 0);
+	script_run(script, 60000);
+	assert_int_equal(back(0, 3), 3);
+	assert_true(peer_expect(&second, "id='m3'"));
+}
+
 /* ----- who never acknowledges ----- */
 
 static void test_memory_is_bounded(void **state)
@@ -887,7 +917,7 @@ int main(void)
 		T(back_in_time), T(enable_is_refused),
 		T(enable_is_not_answered), T(resumed_with_a_lie),
 		T(another_session_resumed), T(resume_is_not_answered),
-		T(memory_is_bounded),
+		T(memory_is_bounded), T(nothing_overtakes),
 	};
 
 	return cmocka_run_group_tests_name("sm", tests, suite_begin,
