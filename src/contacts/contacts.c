@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/queue.h>
+#include <unistd.h>
 
 enum {
 	TIMES = 16,             /* a domain's share, in all */
@@ -12,7 +13,7 @@ enum {
 	WRITE_MS = 1000,        /* from a change to its writing */
 	NEXT_MS = 20,           /* between batches */
 	RETRY_MS = 60000,       /* after a failure */
-	BATCH = 1000,           /* most rows that one turn of the loop writes */
+	BATCH = 200,            /* most rows that one turn of the loop writes */
 	FRESH_S = 3600,         /* a time of use that need not be written anew */
 };
 
@@ -224,6 +225,10 @@ static void on_timer(void *owner)
 	contacts->due = false;
 	if (all_written(contacts))
 		return;
+	if (store_busy(contacts->store)) {
+		wake(contacts, NEXT_MS);
+		return;
+	}
 	good = write_some(contacts);
 	if (!all_written(contacts))
 		wake(contacts, good ? NEXT_MS : RETRY_MS);
@@ -436,7 +441,9 @@ void pl_contacts_free(struct pl_contacts *contacts)
 	if (contacts == NULL)
 		return;
 	while (contacts->store != NULL && !all_written(contacts))
-		if (!write_some(contacts))
+		if (store_busy(contacts->store))
+			usleep(1000);
+		else if (!write_some(contacts))
 			break;
 	store_close(contacts->store);
 	free_contacts(contacts);

@@ -20,6 +20,8 @@ bool store_load(struct store *store,
 		void (*row)(void *owner, const char *local, const char *remote,
 			    int64_t used),
 		void *owner, struct pl_error *error);
+/* Nothing may be asked of it now. It ends by itself, soon. */
+bool store_busy(struct store *store);
 /* A batch: either all of it is in the file after store_commit(), or, where one
  * of these returned false (with a sentence) and store_cancel() was called,
  * nothing. */
@@ -30,6 +32,7 @@ bool store_drop(struct store *store, const char *local, const char *remote,
 		struct pl_error *error);
 bool store_commit(struct store *store, struct pl_error *error);
 void store_cancel(struct store *store);
-void store_close(struct store *store); /* NULL is fine */
+/* Waits where it is busy. NULL is fine. */
+void store_close(struct store *store);
 
 #endif

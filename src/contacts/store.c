@@ -3,12 +3,19 @@
  * costs a copy into the page cache, and what a loss of power can take is the
  * end of the log, never the file. The lock is held as long as the file is open,
  * so that a second daemon hears of the first one when it starts.
+ *
+ * Moving the log into the file does sync, which takes as long as the disk
+ * likes. That alone is done in a thread, which has the connection to itself
+ * until store_busy() has seen it end.
  */
 #include "internal.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
 #include <sqlite3.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -18,11 +25,16 @@ enum {
 	APPLICATION = 0x70617263, /* "parc", in the file's header */
 	VERSION = 1,              /* of the tables */
 	LEAST_PAGE = 512,         /* that a database has */
+	LOG_PAGES = 1000,         /* in the log, before they are moved */
 };
 
 struct store {
 	sqlite3 *db;                /* owned, as all below */
 	sqlite3_stmt *put, *drop;
+	int pages;                  /* in the log */
+	pthread_t mover;
+	bool moving;                /* the thread is to be joined */
+	atomic_bool moved;          /* it is at its end */
 };
 
 static const char tables[] =
@@ -156,6 +168,17 @@ static bool prepare(struct store *store, struct pl_error *error)
 	       fail(store, error);
 }
 
+/* In place of the library's own, which would move the log at once. */
+static int on_commit(void *owner, sqlite3 *db, const char *name, int pages)
+{
+	struct store *store = owner;
+
+	(void)db;
+	(void)name;
+	store->pages = pages;
+	return SQLITE_OK;
+}
+
 static bool open_file(struct store *store, const char *path,
 		      struct pl_error *error)
 {
@@ -177,6 +200,7 @@ static bool open_file(struct store *store, const char *path,
 		return false;
 	if (strcmp(mode, "wal") != 0)
 		return pl_error_set(error, "it cannot be written");
+	sqlite3_wal_hook(store->db, on_commit, store);
 	return run(store, "PRAGMA synchronous = NORMAL;"
 		   "PRAGMA journal_size_limit = 4194304;", error) &&
 	       check_version(store, error) && check_whole(store, error) &&
@@ -228,6 +252,48 @@ bool store_load(struct store *store,
 	return result == SQLITE_DONE;
 }
 
+/* ----- the log, into the file ----- */
+
+static void *move(void *owner)
+{
+	struct store *store = owner;
+
+	/* A failure shows at the next commit, or is none: the log only grows. */
+	sqlite3_wal_checkpoint_v2(store->db, NULL, SQLITE_CHECKPOINT_PASSIVE,
+				  NULL, NULL);
+	atomic_store(&store->moved, true);
+	return NULL;
+}
+
+static void begin_moving(struct store *store)
+{
+	sigset_t all, before;
+
+	store->pages = 0;
+	atomic_store(&store->moved, false);
+	sigfillset(&all); /* signals are for the loop's thread */
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	store->moving = pthread_create(&store->mover, NULL, move, store) == 0;
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+}
+
+static void end_moving(struct store *store)
+{
+	if (store->moving)
+		pthread_join(store->mover, NULL);
+	store->moving = false;
+}
+
+bool store_busy(struct store *store)
+{
+	if (store->moving && !atomic_load(&store->moved))
+		return true;
+	end_moving(store);
+	return false;
+}
+
+/* ----- batches ----- */
+
 bool store_begin(struct store *store, struct pl_error *error)
 {
 	return run(store, "BEGIN IMMEDIATE", error);
@@ -261,7 +327,11 @@ bool store_drop(struct store *store, const char *local, const char *remote,
 
 bool store_commit(struct store *store, struct pl_error *error)
 {
-	return run(store, "COMMIT", error);
+	if (!run(store, "COMMIT", error))
+		return false;
+	if (store->pages >= LOG_PAGES)
+		begin_moving(store);
+	return true;
 }
 
 void store_cancel(struct store *store)
@@ -274,6 +344,7 @@ void store_close(struct store *store)
 {
 	if (store == NULL)
 		return;
+	end_moving(store);
 	sqlite3_finalize(store->put);
 	sqlite3_finalize(store->drop);
 	sqlite3_close(store->db);

@@ -447,6 +447,41 @@ static void endpoints(void **state)
 }
 
 /* Whatever comes in: a fixed point comes out, or nothing. */
+static void bare(const char *jid, const char *expected)
+{
+	char whole[PL_JID_SIZE], out[PL_BARE_SIZE], again[PL_BARE_SIZE];
+	struct pl_jid parts;
+
+	assert_true(pl_addr_jid(jid, strlen(jid), &parts, NULL, whole, NULL));
+	assert_true(pl_addr_bare(whole, out));
+	assert_string_equal(out, expected);
+	assert_true(pl_addr_bare(out, again));
+	assert_string_equal(again, out);
+}
+
+/* Who is meant, whatever the letters' case and the device. */
+static void bare_addresses(void **state)
+{
+	char jid[PL_JID_SIZE], out[PL_BARE_SIZE];
+
+	bare("a@b.example", "a@b.example");
+	bare("Juliet@B.example/Balcony", "juliet@b.example");
+	bare("B.example/X@y/Z", "b.example");
+	bare("\xc3\x84.\xce\xa3@b.example", "\xc3\xa4.\xcf\x83@b.example");
+	bare("\xf0\x90\x90\x80@b.example", "\xf0\x90\x90\xa8@b.example");
+	bare("[::1]/x", "[::1]");
+	/* the longest there is passes, and what would outgrow it does not */
+	memset(jid, 'X', 1023);
+	strcpy(jid + 1023, "@b.example");
+	assert_true(pl_addr_bare(jid, out));
+	assert_int_equal(strspn(out, "x"), 1023);
+	for (size_t i = 0; i < 1022; i += 2)
+		memcpy(jid + i, "\xc8\xba", 2); /* two bytes; lower: three */
+	assert_false(pl_addr_bare(jid, out));
+	assert_false(pl_addr_bare("", out));
+	assert_false(pl_addr_bare("@b.example", out));
+}
+
 static void random_bytes(void **state)
 {
 	static const char *pieces[] = {
@@ -494,6 +529,7 @@ int main(void)
 		cmocka_unit_test(whole_addresses),
 		cmocka_unit_test(patterns),
 		cmocka_unit_test(endpoints),
+		cmocka_unit_test(bare_addresses),
 		cmocka_unit_test(random_bytes),
 	};
 

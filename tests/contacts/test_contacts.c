@@ -309,11 +309,35 @@ static void test_batches(void **state)
 	(void)state;
 	for (unsigned i = 0; i < 5000; i++)
 		pl_contacts_add(c, "a@alpha.example", user(i));
-	script_run(script, 1200);
+	/* disks keep real time */
+	for (unsigned i = 0; i < 300; i++) {
+		script_run(script, 20);
+		usleep(1000);
+	}
 	crash(copy, sizeof copy);
 	pl_contacts_free(c);
 	strcpy(path, copy);
 	assert_int_equal(in_file("SELECT count(*) FROM contacts"), 5000);
+}
+
+/* Many batches, each while the log may be on its way into the file. */
+static void test_moving(void **state)
+{
+	struct pl_contacts *c = must_open(3000);
+	struct stat status;
+
+	(void)state;
+	for (unsigned i = 0; i < 20000; i++) {
+		pl_contacts_add(c, "a@alpha.example", user(i * 7919 % 20011));
+		if (i % 100 == 0)
+			script_run(script, 1000);
+	}
+	/* it was moved before the end */
+	assert_int_equal(stat(path, &status), 0);
+	assert_true(status.st_size > 4096);
+	pl_contacts_free(c);
+	assert_int_equal(in_file("SELECT count(*) FROM contacts"), 3000);
+	pl_contacts_free(must_open(3000));
 }
 
 static void test_copy(void **state)
@@ -533,7 +557,8 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
 		TEST(test_know), TEST(test_bound), TEST(test_bound_in_all),
 		TEST(test_kept), TEST(test_crash), TEST(test_bound_in_file),
-		TEST(test_fresh), TEST(test_batches), TEST(test_copy),
+		TEST(test_fresh), TEST(test_batches), TEST(test_moving),
+		TEST(test_copy),
 		TEST(test_no_folder), TEST(test_no_database),
 		TEST(test_foreign), TEST(test_newer), TEST(test_in_use),
 		TEST(test_damage), TEST(test_cut), TEST(test_odd_rows),

@@ -134,14 +134,14 @@ static enum pl_delivery deliver(void *owner, const char *domain,
 
 static const struct pl_local service = { .deliver = deliver };
 
-static void send_message(struct server *from, const char *local,
-			 const char *remote)
+static void send_from(struct server *from, const char *local,
+		      const char *remote, const char *user, const char *to)
 {
 	struct pl_stanza stanza = { .name = "message", .id = "m1" };
 	char text[1000];
 
-	snprintf(stanza.from, sizeof stanza.from, "u@%s", local);
-	snprintf(stanza.to, sizeof stanza.to, "v@%s", remote);
+	snprintf(stanza.from, sizeof stanza.from, "%s@%s", user, local);
+	snprintf(stanza.to, sizeof stanza.to, "%s@%s", to, remote);
 	snprintf(stanza.from_domain, sizeof stanza.from_domain, "%s", local);
 	snprintf(stanza.to_domain, sizeof stanza.to_domain, "%s", remote);
 	stanza.length = (size_t)snprintf(text, sizeof text,
@@ -153,6 +153,12 @@ static void send_message(struct server *from, const char *local,
 	pl_router_set_local(from->router, &service, NULL);
 	pl_router_send(from->router, &stanza, NULL);
 	script_run(script, 20000);
+}
+
+static void send_message(struct server *from, const char *local,
+			 const char *remote)
+{
+	send_from(from, local, remote, "u", "v");
 }
 
 static void comes_back(const char *condition)
@@ -197,6 +203,46 @@ static void test_policy_at_the_border(void **state)
 	server_rule(&b, alpha, 17);
 	send_message(&c, alpha, beta);
 	comes_back("remote-server-");
+}
+
+/* ----- an unverified partner ----- */
+
+static char spoken[2][100];
+
+static bool may_begin(void *owner, const char *local, const char *remote)
+{
+	(void)owner;
+	return strcmp(spoken[0], local) == 0 && strcmp(spoken[1], remote) == 0;
+}
+
+static void remember(void *owner, const char *local, const char *remote)
+{
+	(void)owner;
+	snprintf(spoken[0], sizeof spoken[0], "%s", local);
+	snprintf(spoken[1], sizeof spoken[1], "%s", remote);
+}
+
+static const struct pl_gatekeeper gatekeeper = { may_begin, remember };
+
+/* A user of the server behind us is protected, and speaks, as any other. */
+static void test_unverified(void **state)
+{
+	(void)state;
+	memset(spoken, 0, sizeof spoken);
+	server_rule(&a, beta, 2)->unverified = true;
+	pl_router_set_gatekeeper(a.router, &gatekeeper, NULL);
+	pl_router_set_local(c.router, &service, NULL);
+	send_message(&b, beta, alpha);
+	comes_back("not-allowed");
+	assert_int_equal(outcomes_of(&c), 0); /* it did not get that far */
+	send_from(&c, alpha, beta, "v", "u");
+	assert_int_equal(delivered, 1); /* at b */
+	assert_string_equal(spoken[0], "v@alpha.example");
+	assert_string_equal(spoken[1], "u@beta.example");
+	send_message(&b, beta, alpha);
+	assert_int_equal(delivered, 1);
+	assert_null(strstr(last, "error")); /* at c */
+	assert_non_null(strstr(last, "to='v@alpha.example'"));
 }
 
 /* ----- who may use it ----- */
@@ -251,7 +297,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(from_the_world), T(to_the_world), T(in_clear_inside),
 		T(server_behind_is_away), T(world_is_away), T(no_such_domain),
-		T(policy_at_the_border), T(stranger), T(foreign_name_inside),
+		T(policy_at_the_border), T(unverified), T(stranger), T(foreign_name_inside),
 		T(alpha_is_not_served_inside),
 	};
 
