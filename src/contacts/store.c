@@ -146,7 +146,7 @@ static bool check_whole(struct store *store, struct pl_error *error)
 	char answer[200];
 	int64_t number;
 
-	if (!ask(store, "PRAGMA quick_check(1)", &number, answer,
+	if (!ask(store, "PRAGMA integrity_check(1)", &number, answer,
 		 sizeof answer, error))
 		return false;
 	return strcmp(answer, "ok") == 0 ||

@@ -294,6 +294,10 @@ static void test_fresh(void **state)
 	pl_contacts_free(c);
 	first = in_file("SELECT used FROM contacts");
 	c = must_open(3);
+	assert_true(pl_contacts_know(c, "a@alpha.example", user(1)));
+	pl_contacts_free(c);
+	assert_int_equal(in_file("SELECT used FROM contacts"), first);
+	c = must_open(3);
 	script_run(script, 1900 * 1000);
 	assert_true(pl_contacts_know(c, "a@alpha.example", user(1)));
 	pl_contacts_free(c);
@@ -447,6 +451,30 @@ static void test_damage(void **state)
 	refused("damaged");
 }
 
+/* One letter: every row can be read, and is not where it belongs. */
+static void test_wrong_order(void **state)
+{
+	static const char from[] = "u500@gamma.example";
+	unsigned char *all;
+	off_t size;
+	char *at;
+	int fd;
+
+	(void)state;
+	fill(2000);
+	fd = open(path, O_RDWR);
+	size = lseek(fd, 0, SEEK_END);
+	all = malloc((size_t)size);
+	assert_non_null(all);
+	assert_int_equal(pread(fd, all, (size_t)size, 0), size);
+	at = memmem(all, (size_t)size, from, sizeof from - 1);
+	assert_non_null(at);
+	assert_int_equal(pwrite(fd, "z", 1, (off_t)(at - (char *)all)), 1);
+	free(all);
+	close(fd);
+	refused("damaged");
+}
+
 /* Cut at any length it is refused, or it is new. */
 static void test_cut(void **state)
 {
@@ -561,7 +589,7 @@ int main(void)
 		TEST(test_copy),
 		TEST(test_no_folder), TEST(test_no_database),
 		TEST(test_foreign), TEST(test_newer), TEST(test_in_use),
-		TEST(test_damage), TEST(test_cut), TEST(test_odd_rows),
+		TEST(test_damage), TEST(test_wrong_order), TEST(test_cut), TEST(test_odd_rows),
 		TEST(test_read_only), TEST(test_disk_full),
 		TEST(test_stays_full),
 	};
