@@ -227,12 +227,16 @@ static json_t *note_list(const struct pl_conf_note *notes, bool errors)
 static void verb_reload(struct client *client, json_t *request)
 {
 	struct pl_conf_note *notes = NULL;
-	bool taken = service_reload(client->control->service, &notes);
+	struct pl_error error;
+	bool taken = service_reload(client->control->service, &notes, &error);
+	json_t *errors = note_list(notes, true);
 
 	(void)request;
+	if (error.text[0] != '\0')
+		json_array_append_new(errors, json_string(error.text));
 	reply(client, json_pack("{s:b,s:i,s:o,s:o}", "ok", (int)taken,
 				"exit", taken ? 0 : 2,
-				"errors", note_list(notes, true),
+				"errors", errors,
 				"warnings", note_list(notes, false)));
 	pl_conf_notes_free(notes);
 }

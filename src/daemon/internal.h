@@ -57,8 +57,9 @@ struct service {
 /* Runs until it was told to end; returns the exit status. */
 int service_run(const char *path);
 /* Reads the configuration again. False: refused, the old one stays; *notes
- * holds its faults either way. */
-bool service_reload(struct service *service, struct pl_conf_note **notes);
+ * holds its faults either way, *error what else was in the way, or "". */
+bool service_reload(struct service *service, struct pl_conf_note **notes,
+		    struct pl_error *error);
 /* Tells every peer, closes and ends, within the time limit; again: at once. */
 void service_drain(struct service *service);
 

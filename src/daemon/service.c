@@ -124,9 +124,9 @@ static void swap_site(struct service *service, struct pl_site *site,
 	pl_router_terms_changed(service->router);
 }
 
-static bool reload(struct service *service, struct pl_conf_note **notes)
+static bool reload(struct service *service, struct pl_conf_note **notes,
+		   struct pl_error *error)
 {
-	struct pl_error error = { .text = "" };
 	struct pl_contacts *contacts = NULL;
 	struct pl_resolver *resolver = NULL;
 	struct pl_site *site;
@@ -136,16 +136,16 @@ static bool reload(struct service *service, struct pl_conf_note **notes)
 	log_notes(service, *notes);
 	if (conf == NULL)
 		return false;
-	site = pl_site_new(conf, time(NULL), &error);
+	site = pl_site_new(conf, time(NULL), error);
 	if (site != NULL && !same_dns(conf, service->site->conf)) {
-		resolver = pl_site_resolver(service->loop, conf, &error);
+		resolver = pl_site_resolver(service->loop, conf, error);
 		if (resolver == NULL) {
 			pl_site_free(site);
 			site = NULL;
 		}
 	}
 	if (site != NULL &&
-	    !contacts_prepare(service, conf, &contacts, &error)) {
+	    !contacts_prepare(service, conf, &contacts, error)) {
 		if (resolver != NULL)
 			pl_resolver_free(resolver);
 		pl_site_free(site);
@@ -153,20 +153,22 @@ static bool reload(struct service *service, struct pl_conf_note **notes)
 	}
 	if (site == NULL) {
 		pl_log_event(service->log, PL_LOG_ERROR, "reload", "%s",
-			     error.text);
+			     error->text);
 		return false;
 	}
 	swap_site(service, site, resolver, contacts);
 	return true;
 }
 
-bool service_reload(struct service *service, struct pl_conf_note **notes)
+bool service_reload(struct service *service, struct pl_conf_note **notes,
+		    struct pl_error *error)
 {
 	bool taken;
 
 	notify_reloading();
 	privileges_reading(true);
-	taken = reload(service, notes);
+	error->text[0] = '\0';
+	taken = reload(service, notes, error);
 	privileges_reading(false);
 	pl_log_event(service->log, taken ? PL_LOG_NOTICE : PL_LOG_ERROR,
 		     taken ? "reloaded" : "reload-refused", "%s",
@@ -257,8 +259,9 @@ static void on_signal(void *owner, int number)
 
 	if (number == SIGHUP && !service->draining) {
 		struct pl_conf_note *notes = NULL;
+		struct pl_error error;
 
-		service_reload(service, &notes);
+		service_reload(service, &notes, &error);
 		pl_conf_notes_free(notes);
 	} else if (number != SIGHUP) {
 		service_drain(service);

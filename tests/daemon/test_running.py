@@ -323,6 +323,13 @@ def who_was_spoken_to_is_kept():
                 conf.write(text.replace(file, "/dev/full"))
             assert daemon.ask("reload").returncode == 2
             assert contacts(daemon) == 1
+            with open(file + "3", "w", encoding="utf-8") as letter:
+                letter.write("no database")
+            with open(daemon.file, "w", encoding="utf-8") as conf:
+                conf.write(text.replace(file, file + "3"))
+            done = daemon.ask("reload")
+            assert done.returncode == 2 and file + "3: it is damaged" in done.stdout + done.stderr, done
+            assert contacts(daemon) == 1
         with open(file + "2", "r+b") as damaged:
             damaged.seek(4096)
             damaged.write(b"Z" * 4096)
