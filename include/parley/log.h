@@ -56,6 +56,10 @@ bool pl_log_reopen(struct pl_log *log, const struct pl_log_settings *settings,
 
 bool pl_log_wants(const struct pl_log *log, enum pl_log_level level);
 
+/* A file that cannot be written (a full disk) stops nobody: its lines are lost,
+ * stderr hears of it once, and the first line that finds room again is event=log
+ * lost=N. */
+
 /* One line under construction, at most 8 KiB; longer ones are cut. log may be
  * NULL: the line goes nowhere. */
 struct pl_log_line {

@@ -227,14 +227,43 @@ void pl_log_list(struct pl_log_line *line, const char *key,
 		put_joined(line, values, count);
 }
 
-void pl_log_end(struct pl_log_line *line)
+static bool write_line(struct pl_log_line *line)
 {
-	if (!line->wanted)
-		return;
 	if (is_json(line))
 		put_char(line, '}');
 	put_char(line, '\n');
-	log_write(line->log, line->level, line->text, line->length);
+	return log_write(line->log, line->level, line->text, line->length);
+}
+
+/* The first line that there is room for again says what is missing. */
+static bool tell_lost(struct pl_log *log)
+{
+	struct pl_log_line line;
+	uint64_t lost = log->lost;
+
+	pl_log_begin(&line, log, PL_LOG_ERROR);
+	pl_log_text(&line, "event", "log");
+	pl_log_number(&line, "lost", (int64_t)lost);
+	pl_log_text(&line, "message",
+		    "lines before this one could not be written");
+	if (!write_line(&line)) {
+		log->lost = lost;
+		return false;
+	}
+	log->lost = 0;
+	return true;
+}
+
+void pl_log_end(struct pl_log_line *line)
+{
+	struct pl_log *log = line->log;
+
+	if (!line->wanted)
+		return;
+	if (log->lost > 0 && !tell_lost(log))
+		log->lost++;
+	else
+		write_line(line);
 	line->wanted = false; /* written once */
 }
 

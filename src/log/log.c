@@ -10,6 +10,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <syslog.h>
@@ -130,6 +131,7 @@ bool pl_log_reopen(struct pl_log *log, const struct pl_log_settings *settings,
 
 	if (!open_destination(log, settings, error))
 		return false;
+	log->cut = false;
 	/* From syslog to syslog the one descriptor stays open. */
 	if (!old.to_syslog || !log->to_syslog)
 		close_destination(&old);
@@ -141,27 +143,48 @@ bool pl_log_wants(const struct pl_log *log, enum pl_log_level level)
 	return log != NULL && level <= log->level;
 }
 
-void log_write(const struct pl_log *log, enum pl_log_level level,
-	       const char *text, size_t length)
+/* False: some or all of it could not be written. */
+static bool write_file(struct pl_log *log, const char *text, size_t length)
 {
-	if (log->to_syslog) {
-		/* syslog ends its messages itself */
-		syslog(LOG_DAEMON | priority(level), "%.*s", (int)length - 1,
-		       text);
-		return;
-	}
-	if (log->to_journal) {
-		log_to_journal(priority(level), text, length);
-		return;
-	}
 	while (length > 0) {
 		ssize_t n = write(log->fd, text, length);
 
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n <= 0)
-			return; /* a full disk must not stop the service */
+			return false;
+		log->cut = text[n - 1] != '\n';
 		text += n;
 		length -= (size_t)n;
 	}
+	return true;
+}
+
+/* A full disk must not stop the service; stderr hears of it once. */
+static void lose(struct pl_log *log)
+{
+	if (log->lost++ == 0 && log->fd != STDERR_FILENO)
+		dprintf(STDERR_FILENO, "parleyd: the log cannot be written: "
+			"%s; lines are lost until it can\n", strerror(errno));
+}
+
+bool log_write(struct pl_log *log, enum pl_log_level level, const char *text,
+	       size_t length)
+{
+	if (log->to_syslog) {
+		/* syslog ends its messages itself */
+		syslog(LOG_DAEMON | priority(level), "%.*s", (int)length - 1,
+		       text);
+		return true;
+	}
+	if (log->to_journal) {
+		log_to_journal(priority(level), text, length);
+		return true;
+	}
+	if ((log->cut && !write_file(log, "\n", 1)) ||
+	    !write_file(log, text, length)) {
+		lose(log);
+		return false;
+	}
+	return true;
 }

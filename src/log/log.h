@@ -12,10 +12,13 @@ struct pl_log {
 	                    * journal */
 	pl_log_clock clock;
 	void *owner;
+	uint64_t lost;     /* lines that the file did not take */
+	bool cut;          /* it ends in half a line */
 };
 
-/* Writes one finished line, which ends in a newline. */
-void log_write(const struct pl_log *log, enum pl_log_level level,
+/* Writes one finished line, which ends in a newline. False: it is lost, and
+ * counted. */
+bool log_write(struct pl_log *log, enum pl_log_level level,
 	       const char *text, size_t length);
 
 /* A line made as JSON becomes an entry with fields. */

@@ -9,6 +9,8 @@
 #include "capture.h"
 
 #include <jansson.h>
+#include <signal.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <syslog.h>
 
@@ -274,6 +276,34 @@ static void a_rotated_file_is_opened_anew(void **state)
 	assert_null(pl_log_new(&settings, test_clock, NULL, &error));
 }
 
+/* A line that got in by half, one that did not at all; then there is room. */
+static void a_full_disk_is_told_later(void **state)
+{
+	struct rlimit limit, small;
+	struct capture capture;
+
+	(void)state;
+	capture_open(&capture, PL_LOG_INFO, PL_LOG_TEXT);
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &limit), 0);
+	small = (struct rlimit){ 60, limit.rlim_max };
+	signal(SIGXFSZ, SIG_IGN);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+	pl_log_event(capture.log, PL_LOG_INFO, "one", "1");
+	pl_log_event(capture.log, PL_LOG_INFO, "two", "2");
+	pl_log_event(capture.log, PL_LOG_INFO, "three", "3");
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+	pl_log_event(capture.log, PL_LOG_INFO, "four", "4");
+	pl_log_event(capture.log, PL_LOG_INFO, "five", "5");
+	assert_string_equal(capture_read(&capture),
+		"2026-11-22T12:03:05.109Z info event=one message=1\n"
+		"2026-11-22\n"
+		"2026-11-22T12:03:05.109Z error event=log lost=2 message="
+		"\"lines before this one could not be written\"\n"
+		"2026-11-22T12:03:05.109Z info event=four message=4\n"
+		"2026-11-22T12:03:05.109Z info event=five message=5\n");
+	capture_close(&capture);
+}
+
 static void level_names_read_back(void **state)
 {
 	enum pl_log_level level;
@@ -298,6 +328,7 @@ int main(void)
 		cmocka_unit_test(long_lines_are_cut),
 		cmocka_unit_test(syslog_has_its_own_prefix),
 		cmocka_unit_test(a_rotated_file_is_opened_anew),
+		cmocka_unit_test(a_full_disk_is_told_later),
 		cmocka_unit_test(level_names_read_back),
 	};
 
