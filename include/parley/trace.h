@@ -106,6 +106,8 @@ void pl_tracer_free(struct pl_tracer *tracer); /* ends every trace; NULL fine */
 void pl_tracer_tick(struct pl_tracer *tracer);
 /* Is anything recorded at all (file, line, ring)? */
 bool pl_tracer_active(const struct pl_tracer *tracer);
+/* errno of a file that could not be written since the last call; 0: none. */
+int pl_tracer_trouble(struct pl_tracer *tracer);
 uint64_t pl_tracer_dropped(const struct pl_tracer *tracer); /* records, ever */
 
 /* One that is kept in memory. Texts live until the next call of the tracer. */

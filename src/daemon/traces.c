@@ -16,6 +16,7 @@
 
 enum {
 	TICK_MS = 1000,
+	TROUBLE_MS = 60000,             /* between lines about a full disk */
 	SWITCHES = 256,                 /* domains that were turned on or off */
 	TOLD_MOST = 64,                 /* traces in one answer */
 	TOLD_BYTES = 6 * 1024 * 1024,   /* of lines in one answer */
@@ -33,6 +34,7 @@ struct traces {
 	struct pl_timer *tick;
 	struct trace_switch switches[SWITCHES];
 	size_t count;
+	uint64_t told_ms;               /* that files cannot be written */
 };
 
 /* ----- what the tracer asks ----- */
@@ -120,11 +122,28 @@ static void on_end(void *owner, const char *id, const char *path)
 		write_packets(traces, path);
 }
 
+/* A full disk costs traces, and a line a minute. */
+static void tell_trouble(struct traces *traces)
+{
+	uint64_t now = pl_loop_now_ms(traces->service->loop);
+	int error = pl_tracer_trouble(traces->tracer);
+
+	if (error == 0 || (traces->told_ms != 0 &&
+			   now - traces->told_ms < TROUBLE_MS))
+		return;
+	traces->told_ms = now;
+	pl_log_event(traces->service->log, PL_LOG_ERROR, "trace",
+		     "%s takes no more traces: %s",
+		     traces->service->site->conf->trace.directory,
+		     strerror(error));
+}
+
 static void on_tick(void *owner)
 {
 	struct traces *traces = owner;
 
 	pl_tracer_tick(traces->tracer);
+	tell_trouble(traces);
 	pl_timer_set(traces->tick, TICK_MS);
 }
 

@@ -250,10 +250,15 @@ static bool write_all(int fd, const void *bytes, size_t length, size_t before)
 		at += n;
 		rest -= (size_t)n;
 	}
-	/* the file may then end in half a line, which readers know */
-	if (rest > 0 && ftruncate(fd, (off_t)before) != 0)
+	if (rest > 0) {
+		int error = errno;
+
+		/* the file may then end in half a line, which readers know */
+		if (ftruncate(fd, (off_t)before) == 0)
+			errno = error;
 		return false;
-	return rest == 0;
+	}
+	return true;
 }
 
 static bool put(struct folder *folder, const char *name, bool make,
@@ -266,9 +271,13 @@ static bool put(struct folder *folder, const char *name, bool make,
 	fd = openat(folder->fd, name, O_WRONLY | O_APPEND | O_NOFOLLOW |
 		    O_CLOEXEC | O_NOCTTY | (make ? O_CREAT | O_EXCL : 0),
 		    0600);
-	if (fd < 0)
+	if (fd < 0) {
+		folder->error = errno;
 		return false;
+	}
 	good = write_all(fd, bytes, length, before);
+	if (!good)
+		folder->error = errno;
 	close(fd);
 	if (!good && make)
 		unlinkat(folder->fd, name, 0);

@@ -175,6 +175,7 @@ struct folder {                     /* counted */
 	char *path;                 /* owned */
 	int fd;                     /* owned */
 	size_t bytes, limit;        /* held, as far as we know; at most */
+	int error;                  /* errno of the last write that failed */
 };
 
 struct folder *folder_open(const char *path, size_t limit,

@@ -210,6 +210,17 @@ bool pl_tracer_active(const struct pl_tracer *tracer)
 		tracer->failures.size > 0 || tracer->recent.size > 0);
 }
 
+int pl_tracer_trouble(struct pl_tracer *tracer)
+{
+	int error = 0;
+
+	if (tracer->folder != NULL) {
+		error = tracer->folder->error;
+		tracer->folder->error = 0;
+	}
+	return error;
+}
+
 uint64_t pl_tracer_dropped(const struct pl_tracer *tracer)
 {
 	return tracer != NULL ? tracer->dropped : 0;
