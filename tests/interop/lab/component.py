@@ -9,7 +9,7 @@ from .peer import Closed, Stream
 
 
 class Component:
-    def __init__(self, domain, secret, address, port):
+    def __init__(self, domain, secret, address, port, reads=True):
         self.domain = domain
         self.answers = {}
         self.writing = threading.Lock()
@@ -23,7 +23,8 @@ class Component:
         self.stream.expect("handshake")
         self.stream.socket.settimeout(None)
         self.number = 0
-        threading.Thread(target=self._listen, daemon=True).start()
+        if reads:
+            threading.Thread(target=self._listen, daemon=True).start()
 
     def _listen(self):
         stream = self.stream

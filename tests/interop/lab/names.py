@@ -90,7 +90,12 @@ class Names:
             zones[domain] = self._write(domain + ".zone", self._zone(domain + ".", records))
         with open(os.path.join(self.folder, "nsd.conf"), "w", encoding="ascii") as file:
             file.write(self._configuration(zones))
-        self.process = lab.run("nsd", [shutil.which("nsd") or NSD, "-d", "-c", file.name])
+        self.again(lab)
+
+    def again(self, lab):
+        """Starts the server of start() again, once it was stopped."""
+        file = os.path.join(self.folder, "nsd.conf")
+        self.process = lab.run("nsd", [shutil.which("nsd") or NSD, "-d", "-c", file])
         self.process.wait_log("nsd started")
 
     def _configuration(self, zones):

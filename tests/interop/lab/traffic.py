@@ -11,7 +11,8 @@
 
 Each stanza is either delivered (an iq: answered) or comes back as an error.
 Where a process is killed nobody can say of the stanzas of that moment whether
-it had read them: `doubt` names the moment, and nothing else is forgiven.
+it had read them, so they may be missing, or come back though they arrived:
+`doubt` names the moment, and nothing else is forgiven.
 """
 
 import socket
@@ -38,7 +39,7 @@ class Ledger:
     def __init__(self):
         self.lock = threading.Lock()
         self.entries, self.last = {}, {}
-        self.order = {}         # (kind, source, target, how): numbers, as they came
+        self.order = {}         # (kind, source, target, how): as they came
         self.unknown, self.doubts, self.refused = [], [], set()
 
     def new(self, kind, source, target):
@@ -64,7 +65,7 @@ class Ledger:
             how = "returned" if kind == "error" else "delivered"
             entry.came.append(how)
             key = entry.kind, entry.source, entry.target, how
-            self.order.setdefault(key, []).append(entry.number)
+            self.order.setdefault(key, []).append((entry.number, name))
 
     def doubt(self, domain, since, until=None):
         """Whatever went to or from the domain in this time may be missing."""
@@ -98,9 +99,14 @@ class Ledger:
             faults = ["lost, sent %.2f s after the first: %s" % (entry.moment - self._begun(), name)
                       for name, entry in missing if not self._doubtful(name, entry)]
             faults += ["came %s: %s" % (" and ".join(entry.came), name)
-                       for name, entry in self.entries.items() if len(entry.came) > 1]
+                       for name, entry in self.entries.items() if len(entry.came) > 1
+                       and not (entry.came == ["delivered", "returned"]
+                                and self._doubtful(name, entry))]
             faults += ["nobody sent " + str(name) for name in self.unknown]
-            for key, numbers in self.order.items():
+            for key, came in self.order.items():
+                # What was sent and never acknowledged comes back late.
+                numbers = [number for number, name in came if key[-1] == "delivered"
+                           or not self._doubtful(name, self.entries[name])]
                 faults += ["%s: %d came behind %d" % (" ".join(key), later, earlier)
                            for earlier, later in zip(numbers, numbers[1:]) if later < earlier]
         return faults
