@@ -2,23 +2,30 @@
 """The quickstart's demonstration: parleyd and a private Prosody.
 
 parleyd pings four partners and is pinged by them. Three rows give one method
-each; the fourth must fail. Without Prosody, a second parleyd stands in.
+each; the fourth must fail. Then a component sends a message through parleyd to
+Prosody, which sends it back; and one negotiation is shown as a ladder. Without
+Prosody, a second parleyd stands in, and there is no message.
 """
 
 import os
 import re
 import shutil
 import sys
+import threading
+import time
 
 from lab import names, namespace, prosody
+from lab.component import Component
 from lab.laboratory import Laboratory
 from lab.parleyd import ROOT, Missing, Parleyd, partner, program
 from lab.policy import ROWS
 from lab.process import NotReady
 
-OURS = "alpha.example"
+OURS, BOT = "alpha.example", "bot.alpha.example"
+ANSWERING, TEXT = "sasl.example", "Hello, is anybody there?"
 FOLDER = os.environ.get("PARLEY_QUICKSTART") or os.path.join(ROOT, "build", "quickstart")
 THEIRS = "127.0.0.3"
+SECRET = "the bot's, only for the quickstart"
 
 # partner: (row, what must be negotiated, what is special)
 PARTNERS = {
@@ -43,6 +50,15 @@ listen "127.0.0.1:5270" {{ tls = direct }}
 
 trust {{ ca-file = "{ca}" }}
 dialback {{ secret = "only for the quickstart" }}
+
+# A service of ours, such as a bot or a gateway, connects here (XEP-0114).
+components {{ listen = "127.0.0.1:5347" }}
+component "{bot}" {{
+	secret = "{secret}"
+	certificate = "{bot_certificate}"
+	private-key = "{bot_key}"
+}}
+
 dns {{
 	resolv-conf = "{resolver}"
 	trust-anchor-file = "{anchor}"
@@ -65,12 +81,14 @@ COMMENTS = {
 
 def configuration(lab, folder, connect):
     certificate, key = lab.certificates.get(OURS)
+    bot_certificate, bot_key = lab.certificates.get(BOT)
     sections = []
     for domain, (row, _) in PARTNERS.items():
         more = {"connect": connect[domain]} if connect else {}
         sections.append("# %s\n%s\n" % (COMMENTS[row], partner(domain, ROWS[row], **more)))
     return CONFIGURATION.format(
         ours=OURS, certificate=certificate, key=key, ca=lab.certificates.ca,
+        bot=BOT, secret=SECRET, bot_certificate=bot_certificate, bot_key=bot_key,
         resolver=os.path.join(lab.folder, "resolv.conf"),
         anchor=lab.names.anchor if not connect else "",
         socket=os.path.join(folder, "control.sock"), partners="\n".join(sections))
@@ -94,17 +112,65 @@ def real_prosody(lab):
     return lambda domain: peer.ping(domain, OURS, 6)
 
 
+class Bot(Component):
+    """Sends one message and waits for what comes back."""
+
+    def __init__(self):
+        self.came, self.back = threading.Event(), None
+        super().__init__(BOT, SECRET, "127.0.0.1", 5347)
+
+    def message(self, element):
+        self.back = element
+        self.came.set()
+
+    def say(self, target, text, seconds=10):
+        """Seconds until the same text was back; None: it did not come."""
+        begun = time.monotonic()
+        self.write("<message type='chat' from='bot@%s' to='%s' id='hello'><body>%s</body></message>"
+                   % (BOT, target, text))
+        self.came.wait(seconds)
+        good = self.back and self.back.has(text) and self.back.get("type") != "error"
+        return time.monotonic() - begun if good else None
+
+
+def message_there_and_back():
+    """(good?, what to print)."""
+    bot = Bot()
+    seconds = bot.say(ANSWERING, TEXT)
+    bot.close()
+    text = """
+A message of a component, through parleyd to Prosody and back:
+
+  1. %s, a component, connects to parleyd on 127.0.0.1:5347.
+  2. It sends "%s" to %s.
+  3. parleyd finds %s in DNS, opens a stream and hands the message over.
+  4. Prosody sends it back, over a stream of its own to parleyd.
+""" % (BOT, TEXT, ANSWERING, ANSWERING)
+    if seconds is not None:
+        return True, text + '  5. The component has it again, %.1f s later: "%s"' % (seconds, TEXT)
+    return False, text + "  5. It did NOT come back%s" % (": %s" % bot.back if bot.back else "")
+
+
+def ladder(ours):
+    """(good?, one negotiation, step by step)."""
+    command = "parley probe -c parleyd.conf --from %s %s" % (OURS, ANSWERING)
+    done = ours.command("probe", "--from", OURS, "--expect", "sasl-over-tls", ANSWERING)
+    return done.returncode == 0, "\nOne negotiation step by step ($ %s):\n\n%s%s" % (
+        command, done.stdout, "" if done.returncode == 0 else done.stderr)
+
+
 def run():
     """Everything inside the namespace; the exit status."""
     with_prosody = not prosody.available() and not names.available()
     with Laboratory() as lab:
-        lab.certificates.make((OURS, "valid"), *[(domain, "valid") for domain in PARTNERS])
+        lab.certificates.make((OURS, "valid"), (BOT, "valid"), *[(domain, "valid") for domain in PARTNERS])
         connect = None
         if names.available():
             connect = {domain: THEIRS + ":5269" for domain in PARTNERS}
             connect["broken.example"] = "127.0.0.4:5269"
         else:
-            lab.names.server(OURS, "127.0.0.1")
+            for domain in OURS, BOT:
+                lab.names.server(domain, "127.0.0.1")
             for domain in PARTNERS:
                 other = domain == "broken.example" and not with_prosody
                 lab.names.server(domain, "127.0.0.4" if other else THEIRS)
@@ -120,13 +186,21 @@ def run():
         for domain in PARTNERS:
             ours.ping(OURS, domain, timeout=8)
             ping_back(domain)
+        shown = [message_there_and_back()] if with_prosody else []
+        shown.append(ladder(ours))
         status = ours.stop()
         text = ours.log()
-    return show(text, with_prosody) or status
+    wrong = show(text, with_prosody)
+    for _, words in shown:
+        print(words)
+    wrong += sum(not good for good, _ in shown)
+    print("All as it should be." if not wrong else "%d of these are not as they should be." % wrong)
+    return 1 if wrong else status
 
 
 def show(text, with_prosody):
-    """parleyd's own lines, and the table of the last of each direction."""
+    """parleyd's own lines, and the table of the last of each direction. How many
+    cells are wrong."""
     lines = [line for line in text.splitlines() if re.search(r"\bevent=(negotiated|failed)\b", line)]
     print("What parleyd said:\n")
     for line in lines:
@@ -144,9 +218,7 @@ def show(text, with_prosody):
             cells.append(cell + ("" if good else " (wanted: %s)" % WORDS[wanted]))
         print(("%-18s %-4d %-43s %-15s %-15s %s" % (
             domain, row, policy(row), *cells, last(lines, domain, "out")[1] or "")).rstrip())
-    print("\n" + ("All as it should be." if not wrong else "%d cells are not as they should be."
-                  % wrong))
-    return 1 if wrong else 0
+    return wrong
 
 
 def policy(row):
