@@ -15,7 +15,7 @@ import tempfile
 import time
 import traceback
 
-PARLEY, MAKE_CERTS = sys.argv[1:3]
+PARLEY, MAKE_CERTS = map(os.path.abspath, sys.argv[1:3])
 US, PEER = "alpha.example", "beta.example"
 tests = []
 
