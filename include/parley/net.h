@@ -78,7 +78,8 @@ struct pl_conn_events {
 /* Gives an accepted or dialled connection its owner; reading starts. */
 void pl_conn_own(struct pl_conn *conn, const struct pl_conn_events *events,
 		 void *owner);
-/* Queues bytes; written once per loop turn, Nagle is off. False once the
+/* Queues bytes; written once per loop turn, or when 128 KB of them wait; Nagle
+ * is off. False once the
  * limit is exceeded (on_end OVERFLOW follows) or after the end. */
 bool pl_conn_write(struct pl_conn *conn, const void *bytes, size_t length);
 size_t pl_conn_pending(const struct pl_conn *conn); /* bytes not yet sent */

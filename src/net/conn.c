@@ -18,6 +18,9 @@
 
 /* A generous default; whoever knows better says so. */
 enum { OUTPUT_LIMIT = 4 * 1024 * 1024 };
+/* So much does not wait for the end of the turn: a thousand streams may feed
+ * one connection in the same turn. */
+enum { AT_ONCE = 128 * 1024 };
 
 /* ----- words ----- */
 
@@ -321,8 +324,11 @@ bool pl_conn_write(struct pl_conn *conn, const void *bytes, size_t length)
 		mark_dirty(conn);
 		return false;
 	}
-	if (!conn->blocked)
-		mark_dirty(conn);
+	if (conn->blocked)
+		return true;
+	mark_dirty(conn);
+	if (conn->output.length >= AT_ONCE)
+		send_output(conn);
 	return true;
 }
 
