@@ -263,6 +263,9 @@ size_t pl_stream_most(const struct pl_stream *stream);
 /* Shows life by white space where nothing else did for the keepalive time; to
  * be called now and then. */
 void pl_stream_keepalive(struct pl_stream *stream);
+/* Once a second too: a stream that was silent for some seconds gives back what
+ * its parser holds, 10 KB and more. True when it did so now. */
+bool pl_stream_rest(struct pl_stream *stream);
 /* The peer does not answer: drops the connection as if it had broken. */
 void pl_stream_dead(struct pl_stream *stream);
 /* Verify only, after on_ready: asks for a key. */

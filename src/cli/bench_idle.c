@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { SETTLE_MS = 1500, AT_A_TIME = 32 };
+enum { SETTLE_MS = 6000, AT_A_TIME = 32 };
 
 struct run {
 	struct bench_stage stage;

@@ -35,6 +35,7 @@ enum {
 	PAUSE_NETWORK_MS = 4000, /* at most, after what may pass any moment */
 	PAUSE_POLICY_MS = 60000, /* at most, after what somebody must mend */
 	SWEEP_MS = 1000,
+	RESTED_MANY = 200,
 	PROBE_MS = 30000,        /* for the answer of a silent peer */
 	CANDIDATES = 32,         /* for making room */
 	BUCKETS = 1024,          /* of the table of routes; a power of two */
@@ -133,6 +134,7 @@ struct pl_router {
 		negotiations_count, records_count,
 		sessions_count, lost_count;
 	struct pl_timer *sweep;         /* owned */
+	unsigned rested;                /* streams, since memory went back */
 	uint64_t last_refused_log_ms, last_gate_log_ms;
 	unsigned gate_untold;           /* refusals since that line */
 	bool draining;

@@ -2,6 +2,7 @@
 #include "internal.h"
 
 #include <assert.h>
+#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -372,6 +373,16 @@ static void probe(struct link *link, const struct pl_stream_info *info,
 					     on_probe_answer, link);
 }
 
+/* What streams gave up lies between what others hold: the allocator keeps it
+ * unless it is told. */
+static void give_back(struct pl_router *router)
+{
+	if (router->rested < RESTED_MANY)
+		return;
+	router->rested = 0;
+	malloc_trim(0);
+}
+
 /* Closes what carried nothing for the idle time. */
 static void sweep(void *owner)
 {
@@ -389,11 +400,13 @@ static void sweep(void *owner)
 			pl_stream_idle(link->stream);
 		else if (!info.ended && info.authenticated) {
 			pl_stream_keepalive(link->stream);
+			router->rested += pl_stream_rest(link->stream);
 			probe(link, &info, now);
 		}
 	}
 	sessions_sweep(router);
 	routes_sweep(router);
+	give_back(router);
 	pl_timer_set(router->sweep, SWEEP_MS);
 }
 

@@ -75,6 +75,7 @@ struct pl_stream {
 	bool restart, begin_handshake;         /* asked for inside a feed */
 	bool feeding, handshake_told, flush_due;
 	bool traced_names;                     /* its trace was found by them */
+	uint64_t rested_ms;                    /* last_ms when it rested */
 	bool untraced;                         /* the element in hand is a stanza
 	                                        * that its trace leaves out */
 	bool ended;                            /* nothing more is sent */

@@ -7,6 +7,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
+enum { REST_MS = 3000 };
+
 /* ----- limits that are told ----- */
 
 /* Ours, as they hold at this moment; they may change with each features. */
@@ -83,6 +85,21 @@ void pl_stream_keepalive(struct pl_stream *stream)
 		return;
 	write_text(stream, " ");
 	stream_flush(stream);
+}
+
+/* ----- memory ----- */
+
+bool pl_stream_rest(struct pl_stream *stream)
+{
+	uint64_t now = pl_loop_now_ms(stream->world->loop);
+
+	if (stream->rested_ms == stream->last_ms || stream->feeding ||
+	    stream->ended || stream->core.phase != PL_OPEN ||
+	    stream->parser == NULL || now - stream->last_ms < REST_MS)
+		return false;
+	stream->rested_ms = stream->last_ms;
+	pl_xml_rest(stream->parser);
+	return true;
 }
 
 /* ----- how fast ----- */
