@@ -83,6 +83,10 @@ void pl_conn_own(struct pl_conn *conn, const struct pl_conn_events *events,
  * limit is exceeded (on_end OVERFLOW follows) or after the end. */
 bool pl_conn_write(struct pl_conn *conn, const void *bytes, size_t length);
 size_t pl_conn_pending(const struct pl_conn *conn); /* bytes not yet sent */
+/* Bytes since the beginning: that pl_conn_write() took, and those of them that
+ * the kernel has. On a connection that broke the rest was never sent. */
+uint64_t pl_conn_written(const struct pl_conn *conn);
+uint64_t pl_conn_sent(const struct pl_conn *conn);
 void pl_conn_set_output_limit(struct pl_conn *conn, size_t bytes);
 void pl_conn_pause(struct pl_conn *conn);  /* stop reading: back-pressure */
 void pl_conn_resume(struct pl_conn *conn);

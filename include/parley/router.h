@@ -150,12 +150,28 @@ struct pl_local {
 	enum pl_delivery (*deliver)(void *owner, const char *domain,
 				    const void *bytes, size_t length,
 				    struct pl_sender *sender);
+	/* deliver() has just taken this one, which its sender may have back if
+	 * it gets no further (struct pl_unsent). NULL: of no interest. */
+	void (*taken)(void *owner, const struct pl_stanza *stanza);
 	/* Shows the services that belong to a host, for disco#items; false as
 	 * soon as show() says so. NULL: there are none. */
 	bool (*items)(void *owner, const char *host,
 		      bool (*show)(void *show_owner, const char *domain),
 		      void *show_owner);
 };
+/* Stanzas on a connection of a service that the kernel has not taken yet. */
+struct pl_unsent;
+struct pl_unsent *pl_unsent_new(struct pl_router *router);
+/* end: bytes written to the connection by then, as of pl_conn_written(). */
+void pl_unsent_add(struct pl_unsent *unsent, const struct pl_stanza *stanza,
+		   uint64_t end);
+/* So many bytes are with the kernel, as of pl_conn_sent(). */
+void pl_unsent_gone(struct pl_unsent *unsent, uint64_t sent);
+/* The connection broke: what is left goes back to its senders, in the next
+ * turn, as service-unavailable of type wait; how many. */
+unsigned pl_unsent_return(struct pl_unsent *unsent);
+void pl_unsent_free(struct pl_unsent *unsent); /* NULL is fine */
+
 /* `local` is borrowed; NULL: nobody. */
 void pl_router_set_local(struct pl_router *router,
 			 const struct pl_local *local, void *owner);

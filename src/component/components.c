@@ -140,6 +140,14 @@ static enum pl_delivery deliver(void *owner, const char *domain,
 		       ? PL_DELIVERY_TAKEN : PL_DELIVERY_FULL;
 }
 
+static void taken(void *owner, const struct pl_stanza *stanza)
+{
+	struct section *section = section_of(owner, stanza->to_domain);
+
+	if (section != NULL && section->attached != NULL)
+		component_taken(section->attached, stanza);
+}
+
 /* The host that a service belongs to: of those above it the nearest. */
 static const struct section *parent(const struct pl_components *components,
 				    const struct section *service)
@@ -185,6 +193,7 @@ static bool items(void *owner, const char *host,
 
 static const struct pl_local local = {
 	.deliver = deliver,
+	.taken = taken,
 	.items = items,
 };
 

@@ -37,6 +37,7 @@ struct component {
 	struct pl_timer *timer;           /* owned; until the handshake */
 	struct pl_sender *sender;         /* owned */
 	struct pl_brake *brake;           /* owned */
+	struct pl_unsent *unsent;         /* owned */
 	struct section *section;          /* borrowed; NULL before the header
 	                                   * and once detached */
 	char *addr;                       /* owned */
@@ -74,6 +75,10 @@ void component_drop(struct component *component);
 /* False: its output is full. */
 bool component_write(struct component *component, const void *bytes,
 		     size_t length, struct pl_sender *sender);
+
+/* It was written just now, and may go back while the kernel has not got it. */
+void component_taken(struct component *component,
+		     const struct pl_stanza *stanza);
 
 /* handshake.c */
 /* Hexadecimal SHA-1 of id and secret (XEP-0114 3). */

@@ -51,6 +51,7 @@ static void free_component(struct component *component)
 	pl_timer_free(component->timer);
 	pl_sender_free(component->sender);
 	pl_brake_free(component->brake);
+	pl_unsent_free(component->unsent);
 	free(component->addr);
 	free(component->name);
 	free(component);
@@ -326,6 +327,8 @@ static void on_end(void *owner, enum pl_conn_end end, const char *text)
 		 component->attached ? "component-detached"
 				     : "component-gone",
 		 end == PL_CONN_OVERFLOW ? "it does not read" : text);
+	pl_unsent_gone(component->unsent, pl_conn_sent(component->conn));
+	pl_unsent_return(component->unsent);
 	component_drop(component);
 }
 
@@ -333,6 +336,7 @@ static void on_drained(void *owner)
 {
 	struct component *component = owner;
 
+	pl_unsent_gone(component->unsent, pl_conn_sent(component->conn));
 	pl_brake_release(component->brake);
 }
 
@@ -355,6 +359,14 @@ bool component_write(struct component *component, const void *bytes,
 		return false;
 	component->sent++;
 	return true;
+}
+
+void component_taken(struct component *component,
+		     const struct pl_stanza *stanza)
+{
+	pl_unsent_gone(component->unsent, pl_conn_sent(component->conn));
+	pl_unsent_add(component->unsent, stanza,
+		      pl_conn_written(component->conn));
 }
 
 /* ----- making ----- */
@@ -398,6 +410,7 @@ struct component *component_new(struct pl_components *components,
 	component->sender = pl_sender_new(components->router, on_room,
 					  component);
 	component->brake = pl_brake_new(world->loop);
+	component->unsent = pl_unsent_new(components->router);
 	component->timer = pl_timer_new(world->loop, on_timer, component);
 	pl_timer_set(component->timer, HANDSHAKE_MS);
 	/* Room for an error behind what component_write() lets wait. */

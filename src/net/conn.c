@@ -194,6 +194,7 @@ static void send_output(struct pl_conn *conn)
 
 	if (n >= 0) {
 		pl_buffer_consume(output, (size_t)n);
+		conn->sent += (size_t)n;
 		conn->sending = true;
 	} else if (errno != EAGAIN && errno != EINTR) {
 		write_failed(conn, errno);
@@ -316,14 +317,17 @@ bool pl_conn_write(struct pl_conn *conn, const void *bytes, size_t length)
 {
 	if (conn->ended || conn->closing || conn->overflow)
 		return false;
-	if (conn->write_error != 0)
+	if (conn->write_error != 0) {
+		conn->written += length;
 		return true; /* on_end follows; nobody will read it */
+	}
 	if (!pl_buffer_append(&conn->output, bytes, length)) {
 		conn->overflow = true;
 		event_del(&conn->readable);
 		mark_dirty(conn);
 		return false;
 	}
+	conn->written += length;
 	if (conn->blocked)
 		return true;
 	mark_dirty(conn);
@@ -335,6 +339,16 @@ bool pl_conn_write(struct pl_conn *conn, const void *bytes, size_t length)
 size_t pl_conn_pending(const struct pl_conn *conn)
 {
 	return conn->output.length;
+}
+
+uint64_t pl_conn_written(const struct pl_conn *conn)
+{
+	return conn->written;
+}
+
+uint64_t pl_conn_sent(const struct pl_conn *conn)
+{
+	return conn->sent;
 }
 
 void pl_conn_set_output_limit(struct pl_conn *conn, size_t bytes)

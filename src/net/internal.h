@@ -74,6 +74,7 @@ struct pl_conn {
 	void *owner;
 	struct event readable, writable;
 	struct pl_buffer output;
+	uint64_t written, sent;  /* bytes: taken from the owner, by the kernel */
 	struct pl_timer *linger; /* owned; once closing */
 	int fd;                  /* owned */
 	int write_error;         /* errno of the write that failed, or 0 */

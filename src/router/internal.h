@@ -6,6 +6,7 @@
  * route.c     ordered pairs with what waits for them
  * stanza.c    stanzas: read, delivered, sent back
  * gate.c      who may begin, where a partner is unverified
+ * unsent.c    what was written to a service and is not with the kernel
  * waiting.c   stanzas that wait, and those that go back
  * sender.c    back-pressure: who sends, and what holds it up
  * verify.c    keys of incoming db:result, verified with their authority
@@ -95,6 +96,8 @@ struct waiting {
 	const char *name;          /* static; NULL: never sent back */
 	const char *from, *to, *id;
 	enum pl_stanza_condition condition; /* once it goes back */
+	bool away;                 /* of type wait, then */
+	uint64_t end;              /* unsent: where it ends in what was written */
 	size_t cost;               /* of memory, all in all */
 	size_t length;
 	char bytes[];              /* the stanza; behind it from, to, id */

@@ -152,6 +152,8 @@ static void deliver_stanza(struct pl_router *router,
 	switch (deliver(router, stanza->to_domain, stanza->bytes,
 			stanza->length, sender)) {
 	case PL_DELIVERY_TAKEN:
+		if (router->local->taken != NULL)
+			router->local->taken(router->local_owner, stanza);
 		break;
 	case PL_DELIVERY_NONE:
 		host_take(router, stanza);

@@ -84,6 +84,7 @@ void bounces_send(void *owner)
 			.from = waiting->from,
 			.to = waiting->to,
 			.condition = waiting->condition,
+			.away = waiting->away,
 		});
 		waiting_free(waiting);
 	}

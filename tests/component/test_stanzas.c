@@ -588,6 +588,32 @@ static void test_slow_component(void **state)
 	}
 }
 
+/* A component that did not read is gone: what never left us comes back, what
+ * the kernel took is lost with it, and nothing comes back twice. */
+static void test_slow_component_dies(void **state)
+{
+	enum { WINDOW = 65536, BODY = 1000, MANY = 150 };
+	unsigned back;
+
+	(void)state;
+	begin_there();
+	attach();
+	script_react(peers[0].raw, NULL, NULL);
+	script_stop_reading(peers[0].raw);
+	for (int i = 0; i < MANY; i++)
+		peer_say(&peers[1], "<message from='%s' to='%s' id='s%d'>"
+			 "<body>%01000d</body></message>", svc, echo, i, 0);
+	script_run(script, 3000);
+	assert_int_equal(count(&peers[1], "<message"), 0);
+	script_reset(peers[0].raw);
+	script_run(script, 3000);
+	back = count(&peers[1], "<error type='wait'><service-unavailable");
+	assert_in_range(back, MANY - WINDOW / BODY - 1, MANY - WINDOW / 1200);
+	assert_int_equal(count(&peers[1], "<message"), back);
+	assert_int_equal(count(&peers[1], "id='s149'"), 1);
+	assert_int_equal(count(&peers[1], "id='s0'"), 0);
+}
+
 /* ----- the end ----- */
 
 static void test_component_leaves(void **state)
@@ -640,6 +666,7 @@ int main(void)
 		T(not_reached), T(no_agreement), T(invalid_key), T(each_once),
 		T(queue_is_bounded), T(sender_is_bounded), T(bad_targets),
 		T(bad_targets_from_far), T(slow_link), T(slow_component),
+		T(slow_component_dies),
 		T(component_leaves), T(draining),
 	};
 

@@ -41,6 +41,7 @@ struct pl_conn {
 	const struct pl_conn_events *events;
 	void *owner;
 	struct pl_buffer output;
+	uint64_t written, sent;
 	struct pl_buffer input; /* on its way to us, or unread */
 	size_t arrived;         /* of it */
 	struct pl_timer *linger;
@@ -287,6 +288,7 @@ static void send_output(struct pl_conn *conn)
 		n = n < room ? n : room;
 		wire->crossed += n;
 		pl_buffer_consume(output, n);
+		conn->sent += n;
 		return;
 	}
 	room = window_of(conn->other);
@@ -304,6 +306,7 @@ static void send_output(struct pl_conn *conn)
 		wire->crossed = n - room;
 	}
 	pl_buffer_consume(output, n);
+	conn->sent += n;
 }
 
 void conn_half_close(struct pl_conn *conn)
@@ -385,13 +388,16 @@ bool pl_conn_write(struct pl_conn *conn, const void *bytes, size_t length)
 {
 	if (conn->ended || conn->closing || conn->overflow)
 		return false;
-	if (conn->reset)
+	if (conn->reset) {
+		conn->written += length;
 		return true;
+	}
 	if (!pl_buffer_append(&conn->output, bytes, length)) {
 		conn->overflow = true;
 		mark_dirty(conn);
 		return false;
 	}
+	conn->written += length;
 	mark_dirty(conn);
 	return true;
 }
@@ -399,6 +405,16 @@ bool pl_conn_write(struct pl_conn *conn, const void *bytes, size_t length)
 size_t pl_conn_pending(const struct pl_conn *conn)
 {
 	return conn->output.length;
+}
+
+uint64_t pl_conn_written(const struct pl_conn *conn)
+{
+	return conn->written;
+}
+
+uint64_t pl_conn_sent(const struct pl_conn *conn)
+{
+	return conn->sent;
 }
 
 void pl_conn_set_output_limit(struct pl_conn *conn, size_t bytes)
