@@ -86,6 +86,9 @@ static void free_if_unused(struct pl_trace *trace)
 void trace_unring(struct pl_trace *trace)
 {
 	trace->rings--;
+	/* Its stream may live on for days, and nobody can ask for these now. */
+	if (trace->rings == 0 && trace->ended)
+		free_chunks(trace);
 	free_if_unused(trace);
 }
 
