@@ -22,11 +22,14 @@ def available():
 class Gateway:
     def __init__(self, domain, secret, address, port, *more):
         self.said = queue.Queue()
-        # Not from the folder of this file, which has a module of that name.
         self.child = subprocess.Popen(
-            [PYTHON, "-P", PROGRAM, domain, secret, address, str(port), *more], cwd="/",
+            [*self.command(domain, secret, address, port), *more], cwd="/",
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         threading.Thread(target=self._read, daemon=True).start()
+
+    def command(self, domain, secret, address, port):
+        # Not from the folder of this file, which has a module of that name.
+        return [PYTHON, "-P", PROGRAM, domain, secret, address, str(port)]
 
     def _read(self):
         for line in self.child.stdout:
