@@ -41,6 +41,7 @@ class Ledger:
         self.entries, self.last = {}, {}
         self.order = {}         # (kind, source, target, how): as they came
         self.unknown, self.doubts, self.refused = [], [], set()
+        self.overtaking = []
 
     def new(self, kind, source, target):
         with self.lock:
@@ -71,6 +72,19 @@ class Ledger:
         """Whatever went to or from the domain in this time may be missing."""
         with self.lock:
             self.doubts.append((domain, since, until or time.monotonic()))
+
+    def overtakes(self, source, since):
+        """What the source sent from then to now is in no sure order."""
+        with self.lock:
+            self.overtaking.append((source, since, time.monotonic()))
+
+    def _in_order(self, name, how):
+        entry = self.entries[name]
+        if any(source == entry.source and since <= entry.moment <= until
+               for source, since, until in self.overtaking):
+            return False
+        # What was sent and never acknowledged comes back late.
+        return how == "delivered" or not self._doubtful(name, entry)
 
     def _doubtful(self, name, entry):
         return name in self.refused or any(
@@ -104,9 +118,7 @@ class Ledger:
                                 and self._doubtful(name, entry))]
             faults += ["nobody sent " + str(name) for name in self.unknown]
             for key, came in self.order.items():
-                # What was sent and never acknowledged comes back late.
-                numbers = [number for number, name in came if key[-1] == "delivered"
-                           or not self._doubtful(name, self.entries[name])]
+                numbers = [number for number, name in came if self._in_order(name, key[-1])]
                 faults += ["%s: %d came behind %d" % (" ".join(key), later, earlier)
                            for earlier, later in zip(numbers, numbers[1:]) if later < earlier]
         return faults
