@@ -80,8 +80,9 @@ class Ledger:
 
     def _in_order(self, name, how):
         entry = self.entries[name]
-        if any(source == entry.source and since <= entry.moment <= until
-               for source, since, until in self.overtaking):
+        # What it sends are its own stanzas, and its answers to others' iqs.
+        if any(source in (entry.source, entry.kind == "iq" and entry.target)
+               and since <= entry.moment <= until for source, since, until in self.overtaking):
             return False
         # What was sent and never acknowledged comes back late.
         return how == "delivered" or not self._doubtful(name, entry)
