@@ -479,6 +479,10 @@ void pl_pair_step(const struct pl_terms *terms, struct pl_pair_state *state,
 
 enum pl_verify_answer { PL_VERIFY_VALID, PL_VERIFY_INVALID, PL_VERIFY_ERROR };
 
+/* Would we confirm a key of ours under these terms at all? Where not, there is
+ * none to send. */
+bool pl_authority_confirms(const struct pl_terms *terms);
+
 /*
  * Answers db:verify as the authoritative server (XEP-0220 2.2.2). It says only
  * whether we made the key: neither the row nor authentication matter, but

@@ -72,6 +72,10 @@ bool pl_policy_uses_tls(const struct pl_policy *policy);
 /* Does the row allow any method at all? */
 bool pl_policy_valid(const struct pl_policy *policy);
 
+/* The policy as it holds where there is no certificate of ours to show: without
+ * TLS. */
+struct pl_policy pl_policy_without_tls(struct pl_policy policy);
+
 /* The allowed methods, best first, into out[3]; returns how many. */
 size_t pl_policy_methods(const struct pl_policy *policy,
 			 enum pl_method out[3]);

@@ -113,7 +113,7 @@ void cli_find_authority(struct cli_world *w)
 
 	w->world.partner(w->world.site, w->attempt->local, w->attempt->remote,
 			 &view);
-	if (!view.terms.policy.dialback)
+	if (!pl_authority_confirms(&view.terms))
 		return;
 	if (daemon_answers(w)) {
 		w->attempt->authority = CLI_DAEMON;

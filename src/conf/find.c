@@ -99,6 +99,6 @@ struct pl_policy pl_conf_policy(const struct pl_conf_partner *partner,
 	struct pl_policy policy = partner->policy;
 
 	if (!host_has_certificate)
-		policy.tls = PL_NOT_SUPPORTED;
+		policy = pl_policy_without_tls(policy);
 	return policy;
 }

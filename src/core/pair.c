@@ -578,6 +578,11 @@ bool pl_pair_still_legal(const struct pl_terms *terms,
 
 /* --------------------------------------------------------- authority */
 
+bool pl_authority_confirms(const struct pl_terms *terms)
+{
+	return terms->partner_known && terms->policy.dialback;
+}
+
 enum pl_verify_answer
 pl_authority_answer(const struct pl_terms *terms, bool to_hosted,
 		    bool key_matches,
@@ -588,7 +593,7 @@ pl_authority_answer(const struct pl_terms *terms, bool to_hosted,
 		*error_condition = PL_SC_ITEM_NOT_FOUND;
 		return PL_VERIFY_ERROR;
 	}
-	if (!terms->partner_known || !terms->policy.dialback)
+	if (!pl_authority_confirms(terms))
 		return PL_VERIFY_INVALID;
 	return key_matches ? PL_VERIFY_VALID : PL_VERIFY_INVALID;
 }

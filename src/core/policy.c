@@ -63,6 +63,12 @@ bool pl_policy_valid(const struct pl_policy *policy)
 	return pl_policy_methods(policy, methods) > 0;
 }
 
+struct pl_policy pl_policy_without_tls(struct pl_policy policy)
+{
+	policy.tls = PL_NOT_SUPPORTED;
+	return policy;
+}
+
 size_t pl_policy_methods(const struct pl_policy *policy,
 			 enum pl_method out[3])
 {

@@ -201,7 +201,7 @@ static void verb_key(struct client *client, json_t *request)
 	    !is_host(client, local))
 		return;
 	pl_site_partner(&service->site, local, remote, &view);
-	dialback = view.terms.partner_known && view.terms.policy.dialback;
+	dialback = pl_authority_confirms(&view.terms);
 	answer = json_pack("{s:b,s:b,s:i}", "ok", 1, "dialback", (int)dialback,
 			   "row", view.row);
 	if (dialback && id != NULL &&

@@ -52,7 +52,7 @@ struct pl_terms stream_terms(const struct pl_stream *stream,
 	if (!stream->incoming && view->no_certificate)
 		terms.own_certificate = false;
 	if (stream->incoming && view->clear_callbacks)
-		terms.policy.tls = PL_NOT_SUPPORTED;
+		terms.policy = pl_policy_without_tls(terms.policy);
 	terms.direct_tls = stream->direct_tls;
 	terms.verify_only = stream->verify_only;
 	terms.tls_given_up = stream->tls_given_up;
