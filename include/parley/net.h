@@ -118,18 +118,28 @@ typedef void (*pl_accepted)(void *owner, struct pl_conn *conn);
 struct pl_listener *pl_listener_new(struct pl_loop *loop, const char *endpoint,
 				    pl_accepted accepted, void *owner,
 				    struct pl_error *error);
-/* Takes over a listening socket that somebody else opened (a service manager).
- * fd is closed with it. */
-struct pl_listener *pl_listener_inherit(struct pl_loop *loop, int fd,
-					pl_accepted accepted, void *owner);
-/* Is fd a TCP socket that listens at this endpoint? */
-bool pl_listener_is_at(int fd, const char *endpoint);
 /* Unix-domain stream socket at a path, mode 0600, an old dead socket is
- * replaced; a live one is an error. */
+ * replaced; a live one is an error. One that was inherited
+ * keeps its mode, and is not taken where everybody may open it. */
 struct pl_listener *pl_listener_unix(struct pl_loop *loop, const char *path,
 				     pl_accepted accepted, void *owner,
 				     struct pl_error *error);
 void pl_listener_free(struct pl_listener *listener); /* NULL is fine */
+
+/*
+ * Listening sockets that somebody else opened for us, a service manager. Any
+ * listener of this loop whose address or path is that of such a socket listens
+ * on it instead of opening one; the loop keeps it, so that it is there again
+ * when a listener that went comes back.
+ */
+void pl_loop_inherit(struct pl_loop *loop, int fd); /* the loop's from now on */
+/* Tells of each by its place, and closes those that no listener has used. */
+void pl_loop_inherited(struct pl_loop *loop,
+		       void (*tell)(void *owner, const char *where, bool used),
+		       void *owner);
+/* For a server that is not ours: a duplicate of the one at this endpoint, which
+ * is the caller's, or -1. */
+int pl_listener_inherited(struct pl_loop *loop, const char *endpoint);
 
 /* ----- dialling ----- */
 

@@ -79,9 +79,6 @@ struct pl_site_listeners;
 struct pl_site_listeners *pl_site_listeners_new(struct pl_loop *loop,
 						struct pl_log *log,
 						struct pl_router *router);
-/* A listening socket that was handed to the process: it serves the place that
- * it is bound to, once the configuration names that. Before the first set. */
-void pl_site_listeners_inherit(struct pl_site_listeners *listeners, int fd);
 /* Opens what is new, closes what is gone, and lets the others be. False with a
  * sentence when one cannot be had; the others are open. */
 bool pl_site_listeners_set(struct pl_site_listeners *listeners,

@@ -311,14 +311,27 @@ static void raise_descriptor_limit(void)
 }
 
 /* Sockets that the service manager opened serve the places that the
- * configuration names; it is told where they fit none. */
+ * configuration names. */
 static void inherit_sockets(struct service *service)
 {
 	int first;
 	size_t count = notify_sockets(&first);
 
 	for (size_t i = 0; i < count; i++)
-		pl_site_listeners_inherit(service->listeners, first + (int)i);
+		pl_loop_inherit(service->loop, first + (int)i);
+}
+
+static void tell_inherited(void *owner, const char *where, bool used)
+{
+	struct service *service = owner;
+
+	if (used)
+		pl_log_event(service->log, PL_LOG_INFO, "inherited",
+			     "%s: the service manager's socket", where);
+	else
+		pl_log_event(service->log, PL_LOG_WARNING, "inherited",
+			     "%s: the service manager's socket is closed, for "
+			     "nothing here listens there", where);
 }
 
 static bool build(struct service *service, struct pl_conf *conf,
@@ -355,13 +368,13 @@ static bool build(struct service *service, struct pl_conf *conf,
 		.partner = pl_site_partner,
 		.contacts = pl_site_contacts,
 	};
+	inherit_sockets(service);
 	service->router = pl_router_new(&service->world);
 	service->started_ms = pl_loop_now_ms(service->loop);
 	service->listeners = pl_site_listeners_new(service->loop, service->log,
 						   service->router);
 	service->services = services_new(&service->world, service->router);
 	service->behind = behind_new(&service->world, service->router);
-	inherit_sockets(service);
 	return pl_site_listeners_set(service->listeners, conf->listens,
 				     error) &&
 	       services_set(service->services, conf, error) &&
@@ -381,6 +394,7 @@ static bool go(struct service *service, struct pl_error *error)
 					    signals[i]);
 	open_control(service);
 	open_http(service);
+	pl_loop_inherited(service->loop, tell_inherited, service);
 	if (!privileges_drop(service->site->conf->user, user, sizeof user,
 			     error))
 		return false;

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <event2/buffer.h>
 #include <event2/http.h>
@@ -62,6 +63,20 @@ static void on_request(struct evhttp_request *request, void *arg)
 	pl_buffer_finish(&answer.body);
 }
 
+static bool listen_at(struct pl_http *http, struct pl_loop *loop,
+		      const char *endpoint, const char *host,
+		      unsigned short port)
+{
+	int fd = pl_listener_inherited(loop, endpoint);
+
+	if (fd < 0)
+		return evhttp_bind_socket(http->server, host, port) == 0;
+	if (evhttp_accept_socket(http->server, fd) == 0)
+		return true;
+	close(fd);
+	return false;
+}
+
 struct pl_http *pl_http_new(struct pl_loop *loop, const char *endpoint,
 			    pl_http_handler handler, void *owner,
 			    struct pl_error *error)
@@ -88,7 +103,7 @@ struct pl_http *pl_http_new(struct pl_loop *loop, const char *endpoint,
 				   EVHTTP_REQ_GET | EVHTTP_REQ_HEAD);
 	evhttp_set_gencb(http->server, on_request, http);
 	errno = 0;
-	if (evhttp_bind_socket(http->server, host, port) != 0) {
+	if (!listen_at(http, loop, endpoint, host, port)) {
 		pl_error_set(error, "cannot listen on %s: %s", endpoint,
 			     errno ? strerror(errno) : "no IP address");
 		pl_http_free(http);

@@ -54,6 +54,7 @@ struct pl_loop {
 	size_t deferred_count, deferred_room;
 	struct dead *dead;         /* owned */
 	struct watched_signal *signals; /* owned */
+	struct inherited *inherited;    /* owned */
 	unsigned char input[READ_SIZE]; /* what one read brought */
 };
 
@@ -100,6 +101,11 @@ struct timeval delay_of(uint64_t ms);
 struct pl_conn *conn_new(struct pl_loop *loop, int fd,
 			 const struct sockaddr *peer);
 void conn_flush(struct pl_conn *conn); /* the turn's one write */
+
+/* inherit.c */
+/* A duplicate of the socket that we were handed for a place, or -1. */
+int inherited_at(struct pl_loop *loop, const struct sockaddr_storage *place);
+void inherited_free(struct pl_loop *loop);
 
 /* "127.0.0.3:5269", "[::1]:5269", "unix" */
 void address_text(const struct sockaddr *addr, char *out, size_t size);

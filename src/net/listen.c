@@ -191,6 +191,9 @@ struct pl_listener *pl_listener_new(struct pl_loop *loop, const char *endpoint,
 
 	if (!parse_endpoint(endpoint, &addr, &length, error))
 		return NULL;
+	fd = inherited_at(loop, &addr);
+	if (fd >= 0)
+		return listener_new(loop, fd, accepted, owner);
 	fd = socket(addr.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC,
 		    0);
 	if (fd < 0) {
@@ -205,42 +208,14 @@ struct pl_listener *pl_listener_new(struct pl_loop *loop, const char *endpoint,
 	return listener_new(loop, fd, accepted, owner);
 }
 
-struct pl_listener *pl_listener_inherit(struct pl_loop *loop, int fd,
-					pl_accepted accepted, void *owner)
+int pl_listener_inherited(struct pl_loop *loop, const char *endpoint)
 {
-	evutil_make_socket_nonblocking(fd);
-	evutil_make_socket_closeonexec(fd);
-	return listener_new(loop, fd, accepted, owner);
-}
+	struct sockaddr_storage addr;
+	socklen_t length = 0;
 
-static bool same_place(const struct sockaddr_storage *a,
-		       const struct sockaddr_storage *b)
-{
-	const struct sockaddr_in *a4 = (const void *)a, *b4 = (const void *)b;
-	const struct sockaddr_in6 *a6 = (const void *)a, *b6 = (const void *)b;
-
-	if (a->ss_family != b->ss_family)
-		return false;
-	if (a->ss_family == AF_INET)
-		return a4->sin_port == b4->sin_port &&
-		       a4->sin_addr.s_addr == b4->sin_addr.s_addr;
-	return a6->sin6_port == b6->sin6_port &&
-	       memcmp(&a6->sin6_addr, &b6->sin6_addr,
-		      sizeof a6->sin6_addr) == 0;
-}
-
-bool pl_listener_is_at(int fd, const char *endpoint)
-{
-	struct sockaddr_storage wanted, found = { 0 };
-	socklen_t length = 0, size = sizeof found;
-	socklen_t flag_size = sizeof(int);
-	int listens = 0;
-
-	return parse_endpoint(endpoint, &wanted, &length, NULL) &&
-	       getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens,
-			  &flag_size) == 0 && listens &&
-	       getsockname(fd, (struct sockaddr *)&found, &size) == 0 &&
-	       same_place(&wanted, &found);
+	if (!parse_endpoint(endpoint, &addr, &length, NULL))
+		return -1;
+	return inherited_at(loop, &addr);
 }
 
 /* Does nobody listen at this path any more? A full queue is a sign of life. */
@@ -286,6 +261,15 @@ static bool open_path(int fd, const struct sockaddr_un *addr)
 	       listen(fd, BACKLOG) == 0;
 }
 
+/* Its path and mode are the service manager's, who also removes it. */
+static int inherited_path(struct pl_loop *loop, const struct sockaddr_un *addr)
+{
+	struct sockaddr_storage place = { 0 };
+
+	memcpy(&place, addr, sizeof *addr);
+	return inherited_at(loop, &place);
+}
+
 struct pl_listener *pl_listener_unix(struct pl_loop *loop, const char *path,
 				     pl_accepted accepted, void *owner,
 				     struct pl_error *error)
@@ -301,6 +285,9 @@ struct pl_listener *pl_listener_unix(struct pl_loop *loop, const char *path,
 		return NULL;
 	}
 	memcpy(addr.sun_path, path, strlen(path));
+	fd = inherited_path(loop, &addr);
+	if (fd >= 0)
+		return listener_new(loop, fd, accepted, owner);
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (fd < 0) {
 		refuse(error, path, errno);

@@ -74,6 +74,7 @@ void pl_loop_free(struct pl_loop *loop)
 		free(watched);
 	}
 	sweep(loop);
+	inherited_free(loop);
 	free(loop->deferred);
 	event_base_free(loop->base);
 	free(loop);

@@ -3,9 +3,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
-
-enum { INHERITED = 16 };
 
 struct site_listener {
 	struct pl_site_listeners *all;  /* borrowed */
@@ -20,8 +17,6 @@ struct pl_site_listeners {
 	struct pl_log *log;
 	struct pl_router *router;
 	struct site_listener *first;    /* owned */
-	int inherited[INHERITED];       /* owned, until they are in use; -1 */
-	size_t inherited_count;
 };
 
 static void on_accept(void *owner, struct pl_conn *conn)
@@ -51,43 +46,6 @@ static bool add_place(const struct pl_conf_listen *conf,
 	return pl_error_context(error, "%s:%d", conf->file, conf->line);
 }
 
-static struct pl_listener *
-take_inherited(struct pl_site_listeners *listeners, const char *endpoint,
-	       struct site_listener *l)
-{
-	for (size_t i = 0; i < listeners->inherited_count; i++) {
-		int fd = listeners->inherited[i];
-
-		if (fd < 0 || !pl_listener_is_at(fd, endpoint))
-			continue;
-		listeners->inherited[i] = -1;
-		return pl_listener_inherit(listeners->loop, fd, on_accept, l);
-	}
-	return NULL;
-}
-
-void pl_site_listeners_inherit(struct pl_site_listeners *listeners, int fd)
-{
-	if (listeners->inherited_count < INHERITED)
-		listeners->inherited[listeners->inherited_count++] = fd;
-	else
-		close(fd);
-}
-
-/* What the configuration does not name is of no use. */
-static void close_inherited(struct pl_site_listeners *listeners)
-{
-	for (size_t i = 0; i < listeners->inherited_count; i++) {
-		if (listeners->inherited[i] < 0)
-			continue;
-		close(listeners->inherited[i]);
-		pl_log_event(listeners->log, PL_LOG_WARNING, "listening",
-			     "a socket that was handed to us is at no place "
-			     "that the configuration names; it is closed");
-	}
-	listeners->inherited_count = 0;
-}
-
 static bool open_one(struct pl_site_listeners *listeners,
 		     const struct pl_conf_listen *conf, struct pl_error *error)
 {
@@ -97,10 +55,8 @@ static bool open_one(struct pl_site_listeners *listeners,
 	l->wanted = true;
 	l->direct_tls = conf->direct_tls;
 	l->endpoint = pl_strdup(conf->endpoint);
-	l->listener = take_inherited(listeners, conf->endpoint, l);
-	if (l->listener == NULL)
-		l->listener = pl_listener_new(listeners->loop, conf->endpoint,
-					      on_accept, l, error);
+	l->listener = pl_listener_new(listeners->loop, conf->endpoint,
+				      on_accept, l, error);
 	if (l->listener == NULL) {
 		free(l->endpoint);
 		free(l);
@@ -149,7 +105,6 @@ bool pl_site_listeners_set(struct pl_site_listeners *listeners,
 		}
 	}
 	close_unwanted(listeners);
-	close_inherited(listeners);
 	return good;
 }
 

@@ -37,11 +37,12 @@ class Daemon:
 
     status = 0  # that it is to end with
 
-    def __init__(self, more="", environment=None, before=None, listen=None):
+    def __init__(self, more="", environment=None, before=None, listen=None, http=None,
+                 control=None):
         self.folder = tempfile.TemporaryDirectory()
-        self.port, self.http = listen or free_port(), free_port()
+        self.port, self.http = listen or free_port(), http or free_port()
         self.file = os.path.join(self.folder.name, "parley.conf")
-        self.socket = os.path.join(self.folder.name, "control.sock")
+        self.socket = control or os.path.join(self.folder.name, "control.sock")
         hosts = os.path.join(self.folder.name, "hosts")
         with open(hosts, "w", encoding="utf-8") as file:
             file.write("127.0.0.1 localhost\n")
@@ -195,45 +196,146 @@ def the_manager_is_told():
                 heard.append(manager.recv(4096).decode())
 
 
-@test
-def sockets_are_taken_over():
-    listener = socket.socket()
-    listener.bind(("127.0.0.1", 0))
-    listener.listen(5)
-    port = listener.getsockname()[1]
-
-    def before():
-        os.dup2(listener.fileno(), 3)
-        os.set_inheritable(3, True)
-
-    # LISTEN_PID must be the child's own number: a shell sets it.
-    folder = tempfile.TemporaryDirectory()
-    wrapper = os.path.join(folder.name, "run")
-    with open(wrapper, "w", encoding="utf-8") as file:
-        file.write("#!/bin/sh\nLISTEN_PID=$$ LISTEN_FDS=1 exec '%s' \"$@\"\n" % PARLEYD)
-    os.chmod(wrapper, 0o755)
-    with Activated(wrapper, before, port) as daemon:
-        with socket.create_connection(("127.0.0.1", port), 5) as peer:
-            peer.sendall(b"<?xml version='1.0'?><stream:stream xmlns='jabber:server' "
-                         b"xmlns:stream='http://etherx.jabber.org/streams' version='1.0' "
-                         b"from='beta.example' to='alpha.example'>")
-            peer.settimeout(5)
-            heard = b""
-            while b"<stream:features>" not in heard:
-                heard += peer.recv(4096)
-        assert "no place" not in daemon.text()
-    listener.close()
-    folder.cleanup()
-
-
 class Activated(Daemon):
-    def __init__(self, wrapper, before, port):
+    """A daemon that is born with some listening sockets. sockets: what to hand
+    over, from descriptor 3 on; places: keyword arguments of Daemon."""
+
+    def __init__(self, sockets, **places):
         global PARLEYD
+        # LISTEN_PID must be the child's own number: a shell sets it.
+        self.scripts = tempfile.TemporaryDirectory()
+        wrapper = os.path.join(self.scripts.name, "run")
+        with open(wrapper, "w", encoding="utf-8") as file:
+            file.write("#!/bin/sh\nLISTEN_PID=$$ LISTEN_FDS=%d exec '%s' \"$@\"\n" % (len(sockets), PARLEYD))
+        os.chmod(wrapper, 0o755)
+
+        def before():
+            high = [os.dup2(s.fileno(), 100 + i) for i, s in enumerate(sockets)]
+            for i, fd in enumerate(high):
+                os.dup2(fd, 3 + i)
+                os.close(fd)
+            os.closerange(3 + len(sockets), 3 + len(sockets) + 60)
+
         saved, PARLEYD = PARLEYD, wrapper
         try:
-            super().__init__(before=before, listen=port)
+            super().__init__(before=before, **places)
         finally:
             PARLEYD = saved
+
+    def __enter__(self):
+        done = super().__enter__()
+        self.until("event=started")
+        return done
+
+    def until(self, text):
+        for _ in range(400):
+            if text in self.text() or self.child.poll() is not None:
+                break
+            time.sleep(0.05)
+        assert text in self.text(), self.text()
+
+    def rewrite(self, old, new):
+        with open(self.file, encoding="utf-8") as conf:
+            text = conf.read()
+        assert old in text, old
+        with open(self.file, "w", encoding="utf-8") as conf:
+            conf.write(text.replace(old, new))
+        done = self.ask("reload")
+        assert done.returncode == 0, (done, self.text())
+
+
+def listening(address=("127.0.0.1", 0), mode=0o600):
+    if isinstance(address, str):
+        made = socket.socket(socket.AF_UNIX)
+        made.bind(address)
+        os.chmod(address, mode)
+    else:
+        made = socket.socket()
+        made.bind(address)
+    made.listen(5)
+    return made
+
+
+def port_of(made):
+    return made.getsockname()[1]
+
+
+def header(port, to="alpha.example", namespace="jabber:server", wanted=b"<stream:features>", source="beta.example"):
+    with socket.create_connection(("127.0.0.1", port), 5) as peer:
+        peer.sendall(("<?xml version='1.0'?><stream:stream xmlns='%s' version='1.0' xmlns:stream="
+                      "'http://etherx.jabber.org/streams' from='%s' to='%s'>" % (namespace, source, to)).encode())
+        peer.settimeout(5)
+        heard = b""
+        while wanted not in heard:
+            more = peer.recv(4096)
+            assert more, heard
+            heard += more
+
+
+BEHIND = """
+components { listen = "127.0.0.1:%d" }
+component "echo.alpha.example" { secret = "s" }
+host "inner.example" { upstream = "127.0.0.1:1" }
+gateway { listen = "127.0.0.1:%d" }
+"""
+
+
+@test
+def sockets_are_taken_over():
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "control")
+        s2s, component, gateway, http, strange = (listening() for _ in range(5))
+        control = listening(path)
+        more = BEHIND % (port_of(component), port_of(gateway))
+        strange_place = "127.0.0.1:%d" % port_of(strange)
+        with Activated([strange, control, http, gateway, component, s2s], listen=port_of(s2s),
+                       http=port_of(http), control=path, more=more) as daemon:
+            # Nobody else holds them now, but for ours here, which do not accept.
+            text = daemon.text()
+            for made in (s2s, component, gateway, http):
+                assert "127.0.0.1:%d: the service manager's socket\"" % port_of(made) in text, text
+            assert path + ": the service manager's socket\"" in text, text
+            told = [line for line in text.splitlines() if strange_place in line]
+            assert len(told) == 1 and "closed" in told[0] and "warning" in told[0], text
+            header(port_of(s2s))
+            header(port_of(component), "echo.alpha.example", "jabber:component:accept", b"from='echo.alpha.example'")
+            header(port_of(gateway), source="inner.example", to="far.example")
+            assert daemon.get("/healthz")[0] == 200
+            assert daemon.ask("streams").returncode == 0
+            # Its descriptor is gone: ours is the last.
+            strange.close()
+            try:
+                socket.create_connection(("127.0.0.1", int(strange_place.rsplit(":", 1)[1])), 5).close()
+                raise AssertionError("somebody holds " + strange_place)
+            except ConnectionRefusedError:
+                pass
+            # Away and back by reloads: the same socket each time.
+            daemon.rewrite(more, "")
+            assert daemon.text().count("cannot listen") == 0, daemon.text()
+            daemon.rewrite("\nuser =", more + "\nuser =")
+            header(port_of(component), "echo.alpha.example", "jabber:component:accept", b"from='echo.alpha.example'")
+            header(port_of(gateway), source="inner.example", to="far.example")
+            daemon.rewrite("http { listen", "#http { listen")
+            daemon.rewrite("#http { listen", "http { listen")
+            assert daemon.get("/healthz")[0] == 200
+            assert "cannot listen" not in daemon.text(), daemon.text()
+        assert os.path.exists(path), "the manager's path was removed"
+        for made in (s2s, component, gateway, http, control):
+            made.close()
+
+
+@test
+def a_control_socket_for_everybody_is_not_taken():
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "control")
+        control, other = listening(path, 0o666), socket.socket()
+        with Activated([control, other], control=path) as daemon:
+            text = daemon.text()
+            assert "SocketMode=0600" in text and "no control socket" in text, text
+            assert "descriptor 4, no listening stream socket" in text, text
+            header(daemon.port)
+        control.close()
+        other.close()
 
 
 @test
