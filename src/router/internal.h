@@ -3,7 +3,10 @@
  *
  * router.c    streams and limits, what the owner calls
  * outgoing.c  one attempt to reach a domain: look-up, targets, retries
- * route.c     ordered pairs with what waits for them
+ * route.c     ordered pairs: their table (route.h: what its files share)
+ * send.c      what waits for a pair, and what goes out on it
+ * attempt.c   attempts to reach a domain for a pair, and the pauses
+ * broken.c    pairs whose stream broke
  * stanza.c    stanzas: read, delivered, sent back
  * gate.c      who may begin, where a partner is unverified
  * unsent.c    what was written to a service and is not with the kernel
@@ -200,7 +203,7 @@ void outgoing_look_up_again(struct outgoing *outgoing);
  * False: nothing is. */
 bool outgoing_give_up(struct outgoing *outgoing);
 
-/* route.c */
+/* route.c, send.c, attempt.c, broken.c */
 /* Sends a stanza written for jabber:server from local to remote. False: it
  * cannot wait any more, or draining. */
 bool route_send(struct pl_router *router, const char *local,
