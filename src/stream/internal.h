@@ -30,6 +30,7 @@ enum {
 	STREAM_SM_ID_LIMIT = 4000, /* of a peer's (XEP-0198 5) */
 	STREAM_SM_BYTES = 32768,   /* sent, before an <r/> is due */
 	STREAM_SM_SILENCE_MS = 1000, /* before an <r/> */
+	STREAM_SM_ANSWER_MS = 60000, /* to an <r/>, where no ping is set */
 	STREAM_PAUSED_BY_OWNER = 1,
 	STREAM_PAUSED_BY_RATE = 2,
 };
@@ -93,7 +94,11 @@ struct pl_stream {
 	uint32_t sm_h, sm_sent;                /* told last, and what is known */
 	uint32_t sm_told;                      /* our `h` that went out last */
 	size_t sm_bytes;                       /* sent since the last <r/> */
-	bool sm_timed, sm_resumed;
+	uint64_t sm_due_ms;                    /* of its timer; 0: not set */
+	uint32_t sm_owed;                      /* answers to <r/> to come */
+	uint64_t sm_owed_ms, sm_owed_sent;     /* since then, with so many bytes
+	                                        * taken by the kernel */
+	bool sm_resumed;
 	bool broken;                           /* ended by no word of either */
 	uint64_t stage_ms;                     /* when its stage began */
 	enum pl_code code;                     /* of its end */
@@ -163,6 +168,7 @@ void record_fault(struct pl_stream *stream, const struct pl_stream_event *event,
 		  const char *text);
 void record_deadline(struct pl_stream *stream, enum pl_stream_event_kind kind);
 void record_pair_deadline(struct pl_pair *pair);
+void record_sm_silence(struct pl_stream *stream);
 void record_ignored(struct pl_stream *stream, const char *what);
 void record_peer_end(struct pl_stream *stream, bool reset);
 void record_our_end(struct pl_stream *stream, bool dropped);
@@ -210,6 +216,7 @@ void sm_carry_out(struct pl_stream *stream, enum pl_action action,
 void sm_sent(struct pl_stream *stream, size_t length); /* a stanza of ours */
 void sm_handled(struct pl_stream *stream); /* one of the peer's */
 void sm_last_ack(struct pl_stream *stream);
+void sm_wait_anew(struct pl_stream *stream); /* for an answer that is owed */
 /* False: it is no error of stream management. */
 bool sm_write_error(struct pl_stream *stream, enum pl_condition condition);
 

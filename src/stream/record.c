@@ -208,6 +208,12 @@ void record_deadline(struct pl_stream *stream, enum pl_stream_event_kind kind)
 		show_deadline(stream, "negotiation");
 }
 
+void record_sm_silence(struct pl_stream *stream)
+{
+	if (!record_is_off(stream))
+		show_deadline(stream, "acknowledgement");
+}
+
 void record_pair_deadline(struct pl_pair *pair)
 {
 	if (record_is_off(pair->stream))

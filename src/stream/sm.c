@@ -124,11 +124,17 @@ static void write_ack(struct pl_stream *stream)
 	write_done(stream, from);
 }
 
+static void arm(struct pl_stream *stream);
+
+/* The time for the answer runs from the first <r/> that has none. */
 static void ask(struct pl_stream *stream)
 {
 	pl_sm_ask(&stream->sm);
 	stream->sm_bytes = 0;
 	write_element(stream, "<r xmlns='" PL_NS_SM "'/>");
+	if (stream->sm_owed++ == 0)
+		sm_wait_anew(stream);
+	arm(stream);
 }
 
 static void write_resumed(struct pl_stream *stream, const char *name)
@@ -166,22 +172,88 @@ bool sm_write_error(struct pl_stream *stream, enum pl_condition condition)
 
 /* ----- counting ----- */
 
+/* How long the peer may owe an answer. */
+static uint64_t patience(const struct pl_stream *stream)
+{
+	uint64_t ms = stream->world->limits.ping_ms;
+
+	return ms > 0 ? ms : STREAM_SM_ANSWER_MS;
+}
+
+void sm_wait_anew(struct pl_stream *stream)
+{
+	stream->sm_owed_ms = pl_loop_now_ms(stream->world->loop);
+	stream->sm_owed_sent = pl_conn_sent(stream->conn);
+}
+
+/* It may lie in what we do not read now, and our question behind what the peer
+ * takes slowly: neither is silence. */
+static bool is_silent(const struct pl_stream *stream)
+{
+	return stream->paused == 0 &&
+	       (pl_conn_pending(stream->conn) == 0 ||
+		pl_conn_sent(stream->conn) == stream->sm_owed_sent);
+}
+
+/* Half-alive: it takes stanzas and says nothing of them. As if the connection
+ * were broken, for nobody knows what it handled (XEP-0198 4, 5). */
+static void give_up(struct pl_stream *stream)
+{
+	stream_words(stream, "the peer does not acknowledge any more");
+	record_sm_silence(stream);
+	stream_event(stream, &(struct pl_stream_event){
+		.kind = PL_EV_DISCONNECTED, .flag = true });
+}
+
+/* One timer for both: when to ask, and when to wait no longer. */
+static uint64_t due_ms(const struct pl_stream *stream)
+{
+	uint64_t due = UINT64_MAX, owed;
+
+	if (pl_sm_unasked(&stream->sm))
+		due = stream->sm_sent_ms + STREAM_SM_SILENCE_MS;
+	owed = stream->sm_owed_ms + patience(stream);
+	return stream->sm_owed > 0 && owed < due ? owed : due;
+}
+
 static void on_timer(void *owner)
 {
 	struct pl_stream *stream = owner;
-	uint64_t silent = pl_loop_now_ms(stream->world->loop) -
-			  stream->sm_sent_ms;
+	uint64_t now = pl_loop_now_ms(stream->world->loop);
 
-	stream->sm_timed = false;
-	if (stream->ended || !pl_sm_unasked(&stream->sm))
+	stream->sm_due_ms = 0;
+	if (stream->ended)
 		return;
-	if (silent < STREAM_SM_SILENCE_MS) {
-		stream->sm_timed = true;
-		pl_timer_set(stream->sm_timer, STREAM_SM_SILENCE_MS - silent);
-		return;
+	if (stream->sm_owed > 0 &&
+	    now >= stream->sm_owed_ms + patience(stream)) {
+		if (is_silent(stream)) {
+			give_up(stream);
+			return;
+		}
+		sm_wait_anew(stream);
 	}
-	ask(stream);
+	if (pl_sm_unasked(&stream->sm) &&
+	    now >= stream->sm_sent_ms + STREAM_SM_SILENCE_MS)
+		ask(stream);
+	arm(stream);
 	stream_flush(stream);
+}
+
+/* Where it is set for an earlier time it stays, and is set anew only then:
+ * neither a stanza nor an answer moves it. */
+static void arm(struct pl_stream *stream)
+{
+	uint64_t due = due_ms(stream), now;
+
+	if (due == UINT64_MAX ||
+	    (stream->sm_due_ms > 0 && stream->sm_due_ms <= due))
+		return;
+	if (stream->sm_timer == NULL)
+		stream->sm_timer = pl_timer_new(stream->world->loop, on_timer,
+						stream);
+	now = pl_loop_now_ms(stream->world->loop);
+	stream->sm_due_ms = due;
+	pl_timer_set(stream->sm_timer, due > now ? due - now : 0);
 }
 
 /* A stanza of ours is in the output. */
@@ -195,13 +267,7 @@ void sm_sent(struct pl_stream *stream, size_t length)
 		ask(stream);
 		return;
 	}
-	if (stream->sm_timed)
-		return;
-	if (stream->sm_timer == NULL)
-		stream->sm_timer = pl_timer_new(stream->world->loop, on_timer,
-						stream);
-	stream->sm_timed = true;
-	pl_timer_set(stream->sm_timer, STREAM_SM_SILENCE_MS);
+	arm(stream);
 }
 
 void sm_handled(struct pl_stream *stream)
@@ -242,6 +308,7 @@ static void forget(struct pl_stream *stream)
 	stream->sm_id = NULL;
 	stream->sm = (struct pl_sm){ 0 };
 	stream->sm_told = 0;
+	stream->sm_owed = 0;
 }
 
 /* Nobody can guess it; and it is good for the same authenticated pair alone. */
@@ -361,8 +428,15 @@ static void refuse(struct pl_stream *stream, enum pl_stanza_condition why)
 static void take_ack(struct pl_stream *stream)
 {
 	uint32_t count = 0;
+	bool good = pl_sm_acked(&stream->sm, stream->sm_h, &count);
 
-	if (pl_sm_acked(&stream->sm, stream->sm_h, &count) && count > 0)
+	/* Each <r/> has its answer; one that tells all is one to all. */
+	if (stream->sm_owed > 0)
+		stream->sm_owed--;
+	if (stream->sm.acked == stream->sm.asked)
+		stream->sm_owed = 0;
+	sm_wait_anew(stream);
+	if (good && count > 0)
 		stream->events->on_sm_acked(stream->owner, stream, count);
 }
 

@@ -401,6 +401,8 @@ void stream_resume(struct pl_stream *stream, unsigned why)
 	bool was = stream->paused != 0;
 
 	stream->paused &= ~why;
+	if (stream->conn != NULL && stream->sm_owed > 0)
+		sm_wait_anew(stream); /* the answer may lie behind the rest */
 	if (stream->conn != NULL && was && stream->paused == 0)
 		pl_conn_resume(stream->conn);
 }

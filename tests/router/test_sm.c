@@ -900,6 +900,108 @@ static void test_memory_is_bounded(void **state)
 	assert_true(peer_expect(&peer, "id='m50'"));
 }
 
+/* It takes stanzas and is silent: dead after a minute, and what it told on the
+ * new connection decides what goes again. */
+static void test_no_answer(void **state)
+{
+	(void)state;
+	five_sent(ENABLED);
+	assert_null(script_accept(listener, 59000));
+	assert_int_equal(logged(&a, "event=closed", NULL), 0);
+	take_us(&second, SM_FEATURE);
+	assert_true(peer_expect(&second, "<resume " SM " previd='s1' h='0'/>"));
+	peer_say(&second, "<resumed " SM " previd='s1' h='2'/>");
+	assert_true(peer_expect(&second, "<message"));
+	assert_true(peer_expect(&second, "id='m2'"));
+	assert_true(peer_expect(&second, "id='m4'"));
+	assert_int_equal(back(0, 5), 0);
+	assert_int_equal(logged(&a, "event=closed", "code=peer-closed",
+				"words=\"the peer does not acknowledge",
+				NULL), 1);
+}
+
+static void test_no_answer_and_no_session(void **state)
+{
+	(void)state;
+	five_sent("<enabled " SM "/>");
+	script_run(script, 58000);
+	assert_int_equal(back(0, 5), 0);
+	script_run(script, 3000);
+	assert_int_equal(back(0, 5), 5);
+}
+
+/* Later questions do not put the end off, and a shorter time can be set. */
+static void test_no_answer_to_the_first(void **state)
+{
+	(void)state;
+	beta_listens();
+	a.world.limits.ping_ms = 5000;
+	send_some(0, 1);
+	take_us(&peer, SM_FEATURE);
+	assert_true(peer_expect(&peer, "<enable"));
+	peer_say(&peer, "<enabled " SM "/>");
+	assert_true(peer_expect_within(&peer, "<r " SM "/>", 1500));
+	for (int i = 1; i < 4; i++) {
+		send_some(i, i + 1);
+		script_run(script, 1200);
+	}
+	assert_true(peer_expect(&peer, "<r " SM "/>"));
+	assert_int_equal(back(0, 4), 0);
+	script_run(script, 1500);
+	assert_int_equal(back(0, 4), 4);
+}
+
+/* Who answers lives, however little it has handled. */
+static void test_answers_are_life(void **state)
+{
+	(void)state;
+	five_sent(ENABLED);
+	for (int i = 0; i < 3; i++) {
+		script_run(script, 50000);
+		peer_say(&peer, "<a " SM " h='%d'/>", i);
+		script_run(script, 10);
+		send_some(5 + i, 6 + i);
+		assert_true(peer_expect_within(&peer, "<r " SM "/>", 1500));
+	}
+	peer_say(&peer, "<a " SM " h='8'/>");
+	assert_null(script_accept(listener, 200000));
+	assert_int_equal(logged(&a, "event=closed", NULL), 0);
+	assert_int_equal(counters(&a).acked, 8);
+	/* two questions, one answer: the other one is still owed */
+	send_some(8, 8 + 2 * PL_SM_EVERY);
+	assert_true(peer_expect(&peer, "<r " SM "/>"));
+	assert_true(peer_expect(&peer, "<r " SM "/>"));
+	peer_say(&peer, "<a " SM " h='9'/>");
+	assert_null(script_accept(listener, 59000));
+	peer_accept(&second, listener);
+}
+
+/* On a stream of the peer's that goes both ways. */
+static void test_no_answer_on_theirs(void **state)
+{
+	char id[80];
+
+	(void)state;
+	alpha_alone();
+	a.rules[0].view.terms.bidi = true;
+	both_ways = true;
+	dial_us(&peer, beta);
+	enable(&peer, id);
+	send_some(0, 3);
+	assert_true(peer_expect_within(&peer, "<r " SM "/>", 1500));
+	script_run(script, 59000);
+	assert_int_equal(logged(&a, "event=closed", NULL), 0);
+	script_run(script, 3000);
+	assert_int_equal(logged(&a, "event=closed", NULL), 1);
+	dial_us(&second, beta);
+	both_ways = false;
+	resume(&second, id, "1");
+	assert_true(peer_expect(&second, "<resumed " SM " previd='"));
+	assert_true(peer_expect(&second, "id='m1'"));
+	assert_true(peer_expect(&second, "id='m2'"));
+	assert_int_equal(back(0, 3), 0);
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(test_##name, begin, end)
@@ -917,7 +1019,9 @@ int main(void)
 		T(back_in_time), T(enable_is_refused),
 		T(enable_is_not_answered), T(resumed_with_a_lie),
 		T(another_session_resumed), T(resume_is_not_answered),
-		T(memory_is_bounded), T(nothing_overtakes),
+		T(memory_is_bounded), T(nothing_overtakes), T(no_answer),
+		T(no_answer_and_no_session), T(no_answer_to_the_first),
+		T(answers_are_life), T(no_answer_on_theirs),
 	};
 
 	return cmocka_run_group_tests_name("sm", tests, suite_begin,
