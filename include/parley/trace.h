@@ -72,7 +72,8 @@ struct pl_tracer_settings {
 	                         * where it is missing */
 	size_t file_bytes;      /* of one trace file; then it ends */
 	size_t directory_bytes; /* of all: the oldest files go first */
-	unsigned failures;      /* failed negotiations kept in memory (64) */
+	unsigned failures;      /* failed negotiations kept in memory (64), of
+	                         * peers that said who they are */
 	unsigned recent;        /* negotiations of any end kept (64) */
 };
 

@@ -79,19 +79,6 @@ static bool said_something(const struct pl_report_trace *trace)
 	return false;
 }
 
-/* Without a header there are no domains, and no outcome: what went wrong is
- * with the record that has it. */
-static int status_of_fault(const struct pl_report_trace *trace, int status)
-{
-	enum pl_code code;
-
-	for (size_t i = trace->count; i > 0; i--)
-		if (pl_code_parse(trace->records[i - 1].code, &code) &&
-		    code != PL_CODE_NONE)
-			return pl_code_entry(code)->exit_status;
-	return status;
-}
-
 /* Incoming, and more than a key of ours that was verified. */
 static bool is_negotiation(const struct pl_report_summary *summary)
 {
@@ -103,13 +90,11 @@ static bool enough(const struct listen *listen)
 	return listen->count != 0 && listen->seen >= listen->count;
 }
 
-static void count(struct listen *listen, const struct pl_report_trace *trace,
+static void count(struct listen *listen,
 		  const struct pl_report_summary *summary)
 {
 	int status = status_of(listen, summary);
 
-	if (strcmp(summary->result, "incomplete") == 0)
-		status = status_of_fault(trace, status);
 	if (rank(status) > rank(listen->worst))
 		listen->worst = status;
 	listen->seen++;
@@ -163,7 +148,7 @@ static void take(struct listen *listen, const struct pl_report *report,
 	if (negotiation && enough(listen))
 		return;
 	if (negotiation)
-		count(listen, &report->traces[0], &summary);
+		count(listen, &summary);
 	if (at_once(listen))
 		show_now(listen, report);
 	if (listen->pcap != NULL ||

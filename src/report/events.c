@@ -810,13 +810,16 @@ static void draw_step(struct pl_ladder *l, const struct pl_report_record *r,
 
 /* ----- established, stanzas, ends ----- */
 
+/* Without names it is the whole of a connection that never told any. */
 static bool of_the_pair(const struct pl_ladder *l,
 			const struct pl_report_record *r)
 {
-	return strcmp(pl_report_text(r->detail, "remote"),
-		      l->summary->remote) == 0 &&
-	       strcmp(pl_report_text(r->detail, "local"),
-		      l->summary->local) == 0;
+	const char *local = pl_report_text(r->detail, "local");
+	const char *remote = pl_report_text(r->detail, "remote");
+
+	return (*local == '\0' && *remote == '\0') ||
+	       (strcmp(remote, l->summary->remote) == 0 &&
+		strcmp(local, l->summary->local) == 0);
 }
 
 static const char *title_of(const char *name)

@@ -198,6 +198,7 @@ static void keep_end(struct pl_stream *stream, const struct pl_step *step)
 	stream->code = step->code;
 	stream->next = step->next;
 	pairs_end(stream, step);
+	record_untold_end(stream, step);
 }
 
 static void close_stream(struct pl_stream *stream)

@@ -324,6 +324,7 @@ static void on_data(void *owner, const void *bytes, size_t length)
 
 	if (stream->ended)
 		return;
+	stream->heard = true;
 	if (stream->tls != NULL) {
 		take_tls(stream, bytes, length);
 	} else {

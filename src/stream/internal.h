@@ -76,6 +76,8 @@ struct pl_stream {
 	bool restart, begin_handshake;         /* asked for inside a feed */
 	bool feeding, handshake_told, flush_due;
 	bool traced_names;                     /* its trace was found by them */
+	bool heard, told;                      /* a byte of the peer's; an
+	                                        * outcome of a pair */
 	uint64_t rested_ms;                    /* last_ms when it rested */
 	bool untraced;                         /* the element in hand is a stanza
 	                                        * that its trace leaves out */
@@ -189,6 +191,8 @@ void record_pair_step(struct pl_pair *pair, const struct pl_terms *terms,
 		      const struct pl_pair_event *event,
 		      const struct pl_step *step);
 void record_outcome(struct pl_pair *pair, const struct pl_outcome *outcome);
+/* The end of a stream none of whose pairs had an outcome. */
+void record_untold_end(struct pl_stream *stream, const struct pl_step *step);
 
 /* input.c */
 extern const struct pl_conn_events stream_conn_events;

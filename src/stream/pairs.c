@@ -149,6 +149,7 @@ static void tell_outcome(struct pl_pair *pair, const struct pl_step *step,
 			      : about_certificate(step->code) ? verdict.text
 			      : stream->words;
 	}
+	stream->told = true;
 	pl_outcome_log(stream->world->log, &outcome);
 	record_outcome(pair, &outcome);
 	stream->events->on_outcome(stream->owner, stream, pair, &outcome,

@@ -434,6 +434,38 @@ void record_outcome(struct pl_pair *pair, const struct pl_outcome *outcome)
 	pl_trace_outcome(stream->traced, outcome);
 }
 
+static const char *or_unknown(const char *name)
+{
+	return name[0] != '\0' ? name : NULL;
+}
+
+/* Without a header there is no pair, and no outcome line (nor where only keys
+ * were asked for); what went wrong is known all the same. Who only looks whether
+ * the port is open, or had its key verified, did nothing wrong. */
+void record_untold_end(struct pl_stream *stream, const struct pl_step *step)
+{
+	struct pl_outcome outcome = {
+		.incoming = true,
+		.local = or_unknown(stream->local),
+		.remote = or_unknown(stream->remote),
+		.row = stream->partner.row,
+		.policy = stream->partner.terms.policy,
+		.code = step->code,
+		.stage = step->stage,
+		.side = step->side,
+		.words = stream->words,
+		.addr = stream->peer,
+		.ms = pl_loop_now_ms(stream->world->loop) - stream->began_ms,
+	};
+
+	if (record_is_off(stream) || !stream->incoming || !stream->heard ||
+	    stream->told || stream->core.verify_served ||
+	    step->code == PL_CODE_NONE)
+		return;
+	pl_stream_record_failed(stream->traced, &outcome);
+	pl_trace_outcome(stream->traced, &outcome);
+}
+
 /* ----- the end ----- */
 
 void record_release(struct pl_stream *stream)

@@ -305,19 +305,21 @@ static void leave_live(struct pl_trace *trace)
 	trace->ended = true;
 }
 
-/* Into the rings where it belongs, once into each. */
+/* Into the rings where it belongs, once into each. Who never said who it is,
+ * and who scans ports does not, pushes nobody out of the failures. */
 static void keep(struct pl_trace *trace)
 {
 	struct pl_tracer *tracer = trace->tracer;
 	enum result result = trace_result(trace);
+	bool failure = result == RESULT_FAILED && trace->remote != NULL;
 
 	if (trace->number == 0)
 		trace->number = ++tracer->negotiations;
-	if (result == RESULT_FAILED && !trace->in_failures)
+	if (failure && !trace->in_failures)
 		ring_put(&tracer->failures, trace);
 	if (result != RESULT_SERVED && !trace->in_recent)
 		ring_put(&tracer->recent, trace);
-	trace->in_failures |= result == RESULT_FAILED;
+	trace->in_failures |= failure;
 	trace->in_recent |= result != RESULT_SERVED;
 }
 

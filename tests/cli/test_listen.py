@@ -161,7 +161,27 @@ def a_peer_that_speaks_nonsense():
             while peer.recv(4096):
                 pass
         out, _ = listen.end(8)
-    assert "what came is refused" in out, out
+    assert "what came is refused" in out and "INCOMPLETE" not in out, out
+    assert "exit 8" in out and "and : " not in out, out
+
+
+@test
+def a_port_that_is_scanned():
+    """What speaks TLS where no TLS is, or begins it and goes away."""
+    with Listen("--format", "jsonl") as listen:
+        with listen.dial() as peer:
+            peer.sendall(bytes.fromhex("16030100050100000100"))
+            while peer.recv(4096):
+                pass
+        out, _ = listen.end(8)
+    end = json.loads(out.splitlines()[-1])["detail"]
+    assert end["result"] == "failed" and end["exit"] == 8 and end["why"], end
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    with Listen("--direct-tls") as listen:
+        context.wrap_socket(listen.dial(), server_hostname=PEER).close()
+        out, _ = listen.end(8)
+    assert "INCOMPLETE" not in out and "exit 8" in out, out
 
 
 @test

@@ -312,6 +312,36 @@ static void rings_hold_the_last(void **state)
 	scene_end(&scene);
 }
 
+/* Noise at the port is shown, and pushes out nobody. */
+static void a_failure_without_names_is_only_recent(void **state)
+{
+	struct scene scene;
+	struct gathered recent = { .read = true }, failed = { 0 };
+	struct pl_outcome outcome = scene_outcome(NULL, NULL,
+						  PL_CODE_NOT_XMPP);
+	struct pl_trace *trace;
+	struct pl_traced *c;
+	const struct pl_report_record *end;
+
+	(void)state;
+	outcome.incoming = true;
+	scene_begin(&scene, WITH_RINGS | WITH_FILES, PL_RAW_NEGOTIATION);
+	c = accept_one(&scene, &trace);
+	scene_say(c, PL_DIR_IN, PL_STAGE_TCP, "accepted", NULL);
+	pl_trace_outcome(c, &outcome);
+	leave(c, trace);
+	assert_int_equal(scene_files(&scene, ".jsonl"), 0);
+	pl_tracer_failures(scene.tracer, NULL, gather, &failed);
+	assert_int_equal(failed.count, 0);
+	pl_tracer_recent(scene.tracer, NULL, gather, &recent);
+	assert_int_equal(recent.count, 1);
+	end = scene_record(&recent.report.traces[0], "trace.end");
+	assert_string_equal(detail_of(end, "result"), "failed");
+	assert_string_equal(detail_of(end, "code"), "not-xmpp");
+	pl_report_finish(&recent.report);
+	scene_end(&scene);
+}
+
 static void one_without_a_file_ends_by_the_tick(void **state)
 {
 	struct scene scene;
@@ -732,6 +762,7 @@ int main(void)
 		cmocka_unit_test(the_peers_stream_back_is_tied),
 		cmocka_unit_test(a_tie_leaves_no_file_behind),
 		cmocka_unit_test(rings_hold_the_last),
+		cmocka_unit_test(a_failure_without_names_is_only_recent),
 		cmocka_unit_test(one_without_a_file_ends_by_the_tick),
 		cmocka_unit_test(one_with_a_file_goes_on),
 		cmocka_unit_test(memory_is_bounded),
