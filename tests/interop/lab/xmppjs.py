@@ -8,7 +8,7 @@ from . import slixmpp
 from .parleyd import ROOT
 
 PROGRAM = os.path.join(os.path.dirname(os.path.abspath(__file__)), "service.mjs")
-PACKAGE = "@xmpp/component"
+PACKAGE, VERSION = "@xmpp/component", "0.13.1"
 
 
 def folder():
@@ -26,7 +26,8 @@ def missing():
     os.makedirs(place, exist_ok=True)
     try:
         done = subprocess.run(["npm", "install", "--no-audit", "--no-fund", "--ignore-scripts",
-                               "--prefix", place, PACKAGE], capture_output=True, text=True,
+                               "--fetch-retries", "1", "--prefix", place,
+                               "%s@%s" % (PACKAGE, VERSION)], capture_output=True, text=True,
                               timeout=60, check=False)
     except subprocess.TimeoutExpired:
         return "npm got no %s within a minute" % PACKAGE
