@@ -67,11 +67,14 @@ class Component:
             self.arrived.notify_all()
 
     def ping(self, target, timeout=8):
-        """(answered, what came)."""
+        """(answered, what came); a connection that has ended answers nothing."""
         with self.arrived:
             self.number += 1
             name = "lab%d" % self.number
-            self.stream.iq(self.domain, target, name)
+            try:
+                self.stream.iq(self.domain, target, name)
+            except OSError as error:
+                return False, str(error)
             end = time.monotonic() + timeout
             while name not in self.answers:
                 if not self.arrived.wait(max(0, end - time.monotonic())):
