@@ -111,6 +111,10 @@ bool pl_tracer_active(const struct pl_tracer *tracer);
 int pl_tracer_trouble(struct pl_tracer *tracer);
 uint64_t pl_tracer_dropped(const struct pl_tracer *tracer); /* records, ever */
 
+/* A place for what those who record keep from one record to the next, NULL at
+ * first; what stands there in the end is released with the tracer. */
+void **pl_tracer_keep(struct pl_tracer *tracer, void (*release)(void *kept));
+
 /* One that is kept in memory. Texts live until the next call of the tracer. */
 struct pl_trace_kept {
 	const char *id, *local, *remote; /* names NULL: never known */

@@ -260,7 +260,7 @@ void conn_flush(struct pl_conn *conn)
 
 /* ----- what others see ----- */
 
-static void set_options(int fd, int family)
+void conn_options(int fd, int family)
 {
 	const int idle_s = 60, between_s = 20, tries = 3;
 	const unsigned unanswered_ms = 120000;
@@ -291,7 +291,6 @@ struct pl_conn *conn_new(struct pl_loop *loop, int fd,
 	}
 	conn->loop = loop;
 	conn->fd = fd;
-	set_options(fd, peer->sa_family);
 	address_text(peer, conn->peer, sizeof conn->peer);
 	group_text(peer, conn->group, sizeof conn->group);
 	pl_buffer_init(&conn->output, OUTPUT_LIMIT);

@@ -123,6 +123,7 @@ static void succeed(struct attempt *attempt)
 	event_del(&attempt->connected);
 	attempt->fd = -1;
 	address_text(peer, result.peer, sizeof result.peer);
+	conn_options(fd, peer->sa_family);
 	result.conn = conn_new(dial->loop, fd, peer);
 	if (result.conn == NULL) {
 		fail_attempt(attempt, ENOMEM);

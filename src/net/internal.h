@@ -56,6 +56,8 @@ struct pl_loop {
 	struct watched_signal *signals; /* owned */
 	struct inherited *inherited;    /* owned */
 	unsigned char input[READ_SIZE]; /* what one read brought */
+	unsigned char chance[256]; /* from getrandom(), the unused end of it */
+	size_t chance_left;
 };
 
 struct pl_timer {
@@ -96,6 +98,8 @@ void loop_bury(struct pl_loop *loop, struct dead *dead);
 
 struct timeval delay_of(uint64_t ms);
 
+/* Of a TCP socket; others have none of these. */
+void conn_options(int fd, int family);
 /* Takes over a connected, non-blocking socket. NULL (the socket is closed) when
  * memory is out. */
 struct pl_conn *conn_new(struct pl_loop *loop, int fd,

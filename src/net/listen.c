@@ -87,12 +87,23 @@ static void on_acceptable(evutil_socket_t fd, short what, void *arg)
 			return;
 }
 
+/* What is accepted has the options of its listener: so they are set once. */
+static void set_options(int fd)
+{
+	struct sockaddr_storage addr = { 0 };
+	socklen_t length = sizeof addr;
+
+	if (getsockname(fd, (struct sockaddr *)&addr, &length) == 0)
+		conn_options(fd, addr.ss_family);
+}
+
 static struct pl_listener *listener_new(struct pl_loop *loop, int fd,
 					pl_accepted accepted, void *owner)
 {
 	struct pl_listener *listener = pl_calloc(1, sizeof *listener);
 	int result;
 
+	set_options(fd);
 	listener->loop = loop;
 	listener->fd = fd;
 	listener->accepted = accepted;

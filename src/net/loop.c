@@ -76,6 +76,7 @@ void pl_loop_free(struct pl_loop *loop)
 	sweep(loop);
 	inherited_free(loop);
 	free(loop->deferred);
+	pl_wipe(loop->chance, sizeof loop->chance);
 	event_base_free(loop->base);
 	free(loop);
 }
@@ -168,10 +169,8 @@ struct timeval pl_loop_time(struct pl_loop *loop)
 }
 
 /* Without chance there are no keys: nothing to go on with. */
-void pl_loop_random(struct pl_loop *loop, void *out, size_t length)
+static void draw(unsigned char *to, size_t length)
 {
-	unsigned char *to = out;
-
 	while (length > 0) {
 		ssize_t n = getrandom(to, length, 0);
 
@@ -181,6 +180,26 @@ void pl_loop_random(struct pl_loop *loop, void *out, size_t length)
 		to += n;
 		length -= (size_t)n;
 	}
+}
+
+/* Drawn in advance, for a stream asks several times; what was handed out is
+ * forgotten. */
+void pl_loop_random(struct pl_loop *loop, void *out, size_t length)
+{
+	unsigned char *next;
+
+	if (length == 0 || length > sizeof loop->chance) {
+		draw(out, length);
+		return;
+	}
+	if (length > loop->chance_left) {
+		draw(loop->chance, sizeof loop->chance);
+		loop->chance_left = sizeof loop->chance;
+	}
+	next = loop->chance + sizeof loop->chance - loop->chance_left;
+	memcpy(out, next, length);
+	pl_wipe(next, length);
+	loop->chance_left -= length;
 }
 
 void pl_loop_defer(struct pl_loop *loop, void (*call)(void *owner),

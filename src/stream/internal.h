@@ -158,8 +158,11 @@ void record_header(struct pl_stream *stream,
 void record_element(struct pl_stream *stream, const struct pl_xml_node *element,
 		    size_t bytes);
 void record_close(struct pl_stream *stream);
-/* One header, element or closing tag in the output, from here on. */
+/* One element or closing tag in the output, from here on. */
 void record_written(struct pl_stream *stream, size_t from);
+/* The header in the output, from here on, that was made of this. */
+void record_written_header(struct pl_stream *stream, size_t from,
+			   const struct pl_xml_open *open);
 /* An incoming header was judged: its names are known. */
 void record_names(struct pl_stream *stream);
 /* A pair is attempted or, view NULL, a key is to be verified: in the trace of

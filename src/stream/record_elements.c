@@ -1,10 +1,11 @@
 /*
  * Headers, elements and closing tags in the trace, with the very bytes that they
  * were. They are told alike in both directions: what came is shown by the
- * parser, and what we wrote is read again by a parser of its own.
+ * stream's parser, and what we wrote is read again by one that the tracer keeps.
  */
 #include "internal.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 /* An element, a header or a closing tag, and the bytes that it was. */
@@ -537,40 +538,72 @@ static const char document[] =
 	"' xmlns:db='" PL_NS_DIALBACK "' xmlns:st='" PL_NS_STREAM
 	"' xmlns:dial.back='" PL_NS_DIALBACK "'>";
 
-struct written {
-	struct pl_stream *stream;
+/* No element of ours has more; one of a service may. */
+enum { READER_BYTES = 64 * 1024 * 1024, READER_BYTES_KEPT = 8192 };
+
+/* Reads what we write, one element after the other, whatever stream they are
+ * for; kept with the tracer. */
+struct reader {
+	struct pl_xml_parser *parser; /* within its document */
+	struct pl_stream *stream;     /* whose element is read; else NULL */
 	struct sight sight;
-	bool header;
 };
 
-static bool on_written_header(void *owner, const struct pl_xml_header *header)
+static bool on_document(void *owner, const struct pl_xml_header *header)
 {
-	struct written *written = owner;
-
-	if (written->header)
-		show_header(written->stream, &written->sight, header);
+	(void)owner;
+	(void)header;
 	return true;
 }
 
 static bool on_written_element(void *owner, const struct pl_xml_node *element,
 			       size_t bytes)
 {
-	struct written *written = owner;
+	struct reader *reader = owner;
 
 	(void)bytes;
-	show_element(written->stream, &written->sight, element);
+	show_element(reader->stream, &reader->sight, element);
 	return true;
 }
 
-static bool on_written_end(void *owner)
+static bool on_document_end(void *owner)
 {
 	(void)owner;
 	return true;
 }
 
-static const struct pl_xml_events written_events = {
-	on_written_header, on_written_element, on_written_end,
+static const struct pl_xml_events reader_events = {
+	on_document, on_written_element, on_document_end,
 };
+
+static void free_reader(void *kept)
+{
+	struct reader *reader = kept;
+
+	pl_xml_free(reader->parser);
+	free(reader);
+}
+
+/* NULL: memory is out. One that stumbled begins anew. */
+static struct reader *find_reader(struct pl_tracer *tracer)
+{
+	struct pl_xml_limits limits = pl_xml_limits_after(READER_BYTES);
+	void **kept = pl_tracer_keep(tracer, free_reader);
+	struct reader *reader = *kept;
+
+	if (reader == NULL)
+		reader = *kept = pl_calloc(1, sizeof *reader);
+	if (reader->parser != NULL &&
+	    pl_xml_fault(reader->parser) == PL_XML_NO_FAULT)
+		return reader;
+	pl_xml_free(reader->parser);
+	reader->parser = pl_xml_new(PL_NS_SERVER, &limits, &reader_events,
+				    reader);
+	if (reader->parser == NULL)
+		return NULL;
+	pl_xml_feed(reader->parser, document, sizeof document - 1);
+	return reader;
+}
 
 static bool begins(const struct sight *sight, const char *text)
 {
@@ -584,32 +617,53 @@ static bool begins_stanza(const struct sight *sight)
 	       begins(sight, "<iq");
 }
 
-void record_written(struct pl_stream *stream, size_t from)
+/* The output from there on; false: there is nothing to record. */
+static bool see_written(struct pl_stream *stream, size_t from,
+			struct sight *sight)
 {
-	struct pl_xml_limits limits;
-	struct pl_xml_parser *parser;
-	struct written written = { .stream = stream };
-	struct sight *sight = &written.sight;
-
 	if (record_is_off(stream) || stream->out.length <= from)
-		return;
+		return false;
 	sight->dir = PL_DIR_OUT;
 	sight->bytes = pl_buffer_bytes(&stream->out) + from;
 	sight->length = sight->total = stream->out.length - from;
 	skip_white(sight);
-	if (begins(sight, "</")) {
-		show_plain(stream, sight, PL_STAGE_CLOSE, "stream");
+	return true;
+}
+
+void record_written(struct pl_stream *stream, size_t from)
+{
+	struct sight sight;
+	struct reader *reader;
+
+	if (!see_written(stream, from, &sight))
+		return;
+	if (begins(&sight, "</")) {
+		show_plain(stream, &sight, PL_STAGE_CLOSE, "stream");
 		return;
 	}
-	if (begins_stanza(sight) && !pl_trace_stanza(stream->traced))
+	if (begins_stanza(&sight) && !pl_trace_stanza(stream->traced))
 		return;
-	limits = pl_xml_limits_after(sight->length + sizeof document);
-	parser = pl_xml_new(PL_NS_SERVER, &limits, &written_events, &written);
-	if (parser == NULL)
+	reader = find_reader(stream->world->tracer);
+	if (reader == NULL)
 		return;
-	written.header = begins(sight, "<?xml");
-	if (!written.header)
-		pl_xml_feed(parser, document, sizeof document - 1);
-	pl_xml_feed(parser, sight->bytes, sight->length);
-	pl_xml_free(parser);
+	reader->stream = stream;
+	reader->sight = sight;
+	pl_xml_feed(reader->parser, sight.bytes, sight.length);
+	reader->stream = NULL;
+	if (sight.length > READER_BYTES_KEPT)
+		pl_xml_rest(reader->parser); /* it grew */
+}
+
+void record_written_header(struct pl_stream *stream, size_t from,
+			   const struct pl_xml_open *open)
+{
+	const struct pl_xml_header header = {
+		.to = open->to, .from = open->from, .id = open->id,
+		.version = open->version, .lang = open->lang,
+		.declares_dialback = true, /* pl_xml_write_header() */
+	};
+	struct sight sight;
+
+	if (see_written(stream, from, &sight))
+		show_header(stream, &sight, &header);
 }

@@ -10,7 +10,7 @@ void write_text(struct pl_stream *stream, const char *text)
 	pl_buffer_text(&stream->out, text);
 }
 
-/* Everything that we send comes by here once it is whole. */
+/* Everything that we send but headers comes by here once it is whole. */
 void write_done(struct pl_stream *stream, size_t from)
 {
 	odd_element(stream, from);
@@ -62,7 +62,8 @@ void write_header(struct pl_stream *stream, bool version_1)
 		open.to = odd_domain(stream, stream->remote, to);
 	if (!odd_header(stream, &open))
 		pl_xml_write_header(&stream->out, &open);
-	write_done(stream, start);
+	odd_element(stream, start);
+	record_written_header(stream, start, &open);
 }
 
 void write_features(struct pl_stream *stream, unsigned features)

@@ -343,6 +343,8 @@ struct pl_tracer {
 	time_t stamp_second;        /* of stamp */
 	char stamp[20];             /* 2026-11-22T12:03:05 */
 	struct pl_buffer shown;     /* lines of a kept trace */
+	void *kept;                 /* of those who record */
+	void (*release)(void *kept);
 };
 
 static inline uint64_t tracer_now(const struct pl_tracer *tracer)

@@ -198,9 +198,17 @@ void pl_tracer_free(struct pl_tracer *tracer)
 	builder_finish(&tracer->own);
 	free(tracer->line.data);
 	pl_buffer_finish(&tracer->shown);
+	if (tracer->kept != NULL)
+		tracer->release(tracer->kept);
 	folder_unref(tracer->folder);
 	pl_wipe(tracer->key, sizeof tracer->key);
 	free(tracer);
+}
+
+void **pl_tracer_keep(struct pl_tracer *tracer, void (*release)(void *kept))
+{
+	tracer->release = release;
+	return &tracer->kept;
 }
 
 bool pl_tracer_active(const struct pl_tracer *tracer)
