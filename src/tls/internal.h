@@ -22,6 +22,8 @@ struct pl_tls_trust {
 	X509_STORE *store; /* owned */
 	bool revocation;   /* revocation lists may be there */
 	SSL_CTX *context;  /* owned; without certificate; NULL until asked for */
+	struct pl_tls_known *known; /* owned; chains it found good; NULL: none
+	                             * are remembered, for lists may come */
 };
 
 /* What the validation of a chain found. Dates and names are left to the
@@ -84,6 +86,25 @@ bool pl_tls_complain(struct pl_error *error, const char *what);
 /* The engine failed: status, failure and text, out of OpenSSL's queue, the
  * peer's alert and its first bytes; without any of these, `otherwise`. */
 void pl_tls_fail(struct pl_tls *tls, const char *otherwise);
+
+/* ----- known.c ----- */
+
+enum { KNOWN_DIGEST = 32 };
+
+struct pl_tls_known *pl_tls_known_new(void);
+void pl_tls_known_free(struct pl_tls_known *known); /* NULL is fine */
+/* Of a leaf and what came with it (NULL: nothing). */
+bool pl_tls_known_digest(struct pl_tls_known *known, const X509 *leaf,
+			 const STACK_OF(X509) *others,
+			 unsigned char digest[KNOWN_DIGEST]);
+/* Was it found good, and may it still be now? */
+bool pl_tls_known_find(struct pl_tls_known *known,
+		       const unsigned char digest[KNOWN_DIGEST], time_t now,
+		       struct pl_tls_proof *proof);
+/* Remembers a proof of PL_CERT_VALID, without a name. */
+void pl_tls_known_put(struct pl_tls_known *known,
+		      const unsigned char digest[KNOWN_DIGEST],
+		      const struct pl_tls_proof *proof);
 
 /* ----- names.c ----- */
 

@@ -127,8 +127,11 @@ struct pl_tls_trust *pl_tls_trust_new(const char *ca_file,
 	if (trust->store == NULL)
 		pl_tls_complain(error, "a store of certificates");
 	else if (load(trust, ca_file != NULL ? ca_file : "",
-		      ca_directory != NULL ? ca_directory : "", error))
+		      ca_directory != NULL ? ca_directory : "", error)) {
+		if (!trust->revocation)
+			trust->known = pl_tls_known_new();
 		return trust;
+	}
 	pl_tls_trust_unref(trust);
 	return NULL;
 }
@@ -145,5 +148,6 @@ void pl_tls_trust_unref(struct pl_tls_trust *trust)
 		return;
 	SSL_CTX_free(trust->context);
 	X509_STORE_free(trust->store);
+	pl_tls_known_free(trust->known);
 	free(trust);
 }

@@ -179,13 +179,35 @@ static void validate(X509_STORE_CTX *ctx, struct pl_tls_proof *proof)
 	ERR_clear_error();
 }
 
+/* DANE is judged in the validation: only what went without it is alike. */
+static void validate_or_know(X509_STORE_CTX *ctx, struct pl_tls *tls)
+{
+	struct pl_tls_known *known = tls->trust->known;
+	unsigned char digest[KNOWN_DIGEST];
+
+	if (known == NULL || tls->dane ||
+	    !pl_tls_known_digest(known, X509_STORE_CTX_get0_cert(ctx),
+				 X509_STORE_CTX_get0_untrusted(ctx), digest)) {
+		validate(ctx, &tls->proof);
+		return;
+	}
+	pl_tls_proof_finish(&tls->proof);
+	if (pl_tls_known_find(known, digest, time(NULL), &tls->proof)) {
+		X509_STORE_CTX_set_error(ctx, X509_V_OK);
+		return;
+	}
+	validate(ctx, &tls->proof);
+	if (tls->proof.finding == PL_CERT_VALID)
+		pl_tls_known_put(known, digest, &tls->proof);
+}
+
 int pl_tls_verify(X509_STORE_CTX *ctx, void *unused)
 {
 	int index = SSL_get_ex_data_X509_STORE_CTX_idx();
 	const SSL *ssl = X509_STORE_CTX_get_ex_data(ctx, index);
 	struct pl_tls *tls = SSL_get_app_data(ssl);
 
-	validate(ctx, &tls->proof);
+	validate_or_know(ctx, tls);
 	if (!tls->refuse)
 		return 1;
 	X509_STORE_CTX_set_error(ctx, X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN);
