@@ -111,6 +111,44 @@ struct pl_dns_query *pl_dns_find_host(struct pl_resolver *resolver,
 				      bool direct_tls, pl_dns_done done,
 				      void *owner);
 
+/* ----- what was asked, for who explains an answer ----- */
+
+enum pl_dns_state {
+	PL_DNS_FOUND,
+	PL_DNS_NO_RECORDS,
+	PL_DNS_NO_NAME,  /* NXDOMAIN */
+	PL_DNS_DOT,      /* SRV: "." alone, there is no service */
+	PL_DNS_UNUSABLE, /* SRV: records that name no possible host and port */
+	PL_DNS_BOGUS,
+	PL_DNS_FAILED,
+	PL_DNS_PENDING,
+};
+
+/* One question of a query, and what came back. Valid until the query ends. */
+struct pl_dns_question {
+	const char *name, *type; /* "SRV", "AAAA", "A", "TLSA" */
+	enum pl_dns_state state;
+	bool secure;             /* DNSSEC-secure, whatever the state */
+	const char *why;         /* BOGUS, FAILED: in words, printable */
+	size_t count;            /* of its records: */
+	const void *records;
+};
+
+typedef void (*pl_dns_asked)(void *owner,
+			     const struct pl_dns_question *question);
+/* Every question so far, SRV first, then for each target addresses and TLSA;
+ * a target that is named twice, twice. While the query is under way, and inside
+ * its pl_dns_done. */
+void pl_dns_questions(const struct pl_dns_query *query, pl_dns_asked asked,
+		      void *owner);
+enum { PL_DNS_RECORD_SIZE = 300 };
+/* The n-th record as zone files have it, "10 0 5269 host.example"; long TLSA
+ * data is cut. */
+void pl_dns_record(const struct pl_dns_question *question, size_t n,
+		   char out[PL_DNS_RECORD_SIZE]);
+/* False for an address that only allow_loopback would let pass. */
+bool pl_dns_record_allowed(const struct pl_dns_question *question, size_t n);
+
 /* Orders targets by priority and weight (RFC 2782); draw(owner, total) gives a
  * uniform number in 0..total. Exposed for its test. */
 void pl_dns_order(struct pl_dns_target *targets, size_t count,

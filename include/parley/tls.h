@@ -50,6 +50,25 @@ time_t pl_tls_identity_not_before(const struct pl_tls_identity *identity);
 bool pl_tls_identity_lacks_client(const struct pl_tls_identity *identity);
 bool pl_tls_identity_lacks_server(const struct pl_tls_identity *identity);
 
+/* What its certificate is made of, for who shows it. */
+struct pl_tls_description {
+	char key[32];       /* "RSA", "EC P-256", "ED25519" */
+	int bits;
+	char digest[24];    /* of the signature on it, "SHA256"; "": the
+	                     * signature's kind has no choice of one */
+	char usage[200];    /* "digitalSignature, keyEncipherment"; "": no
+	                     * restriction */
+	char purposes[200]; /* "serverAuth, clientAuth"; "": no restriction */
+	bool may_sign;      /* keyUsage lets it sign handshakes */
+	int certificates;   /* in the file, the leaf included */
+};
+void pl_tls_identity_describe(const struct pl_tls_identity *identity,
+			      struct pl_tls_description *description);
+/* Its names, one a call: "DNS:", "SRV:" or "XMPP:" and a name, printable. `at`
+ * is 0 at first, and then theirs; false: there are no more. */
+bool pl_tls_identity_name(const struct pl_tls_identity *identity, int *at,
+			  char *out, size_t size);
+
 /* ----- whom we trust ----- */
 
 /* The trust anchors, shared by many engines. */

@@ -5,8 +5,8 @@
  */
 #include "attempt.h"
 #include "client.h"
+#include "endpoint.h"
 
-#include <netdb.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -161,19 +161,6 @@ bool cli_give_key(void *owner, const char *receiving, const char *originating,
 
 /* ----- our own name ----- */
 
-/* Does a listening endpoint take what comes to this address? */
-static bool covers(const char *endpoint, const char *address)
-{
-	const char *port = strrchr(endpoint, ':'), *to = strrchr(address, ':');
-
-	if (strcmp(endpoint, address) == 0)
-		return true;
-	if (port == NULL || to == NULL || strcmp(port, to) != 0)
-		return false;
-	return strncmp(endpoint, "0.0.0.0:", 8) == 0 ||
-	       strncmp(endpoint, "[::]:", 5) == 0;
-}
-
 static bool listened_at(const char *listens, const char *address)
 {
 	char copy[400], *save = NULL, *word;
@@ -181,23 +168,9 @@ static bool listened_at(const char *listens, const char *address)
 	snprintf(copy, sizeof copy, "%s", listens);
 	for (word = strtok_r(copy, ", ", &save); word != NULL;
 	     word = strtok_r(NULL, ", ", &save))
-		if (covers(word, address))
+		if (cli_endpoint_takes(word, address))
 			return true;
 	return false;
-}
-
-static bool address_text(const struct pl_dns_address *address, char *out,
-			 size_t size)
-{
-	char host[64], port[8];
-
-	if (getnameinfo((const struct sockaddr *)&address->addr,
-			address->length, host, sizeof host, port, sizeof port,
-			NI_NUMERICHOST | NI_NUMERICSERV) != 0)
-		return false;
-	snprintf(out, size, strchr(host, ':') ? "[%s]:%s" : "%s:%s", host,
-		 port);
-	return true;
 }
 
 void cli_judge_own_name(struct cli_attempt *attempt,
@@ -213,7 +186,7 @@ void cli_judge_own_name(struct cli_attempt *attempt,
 			  : PL_CODE_NONE;
 	for (size_t i = 0; i < answer->count; i++)
 		for (size_t j = 0; j < answer->targets[i].addresses_count; j++) {
-			if (!address_text(&answer->targets[i].addresses[j],
+			if (!cli_address_text(&answer->targets[i].addresses[j],
 					  text, sizeof text))
 				continue;
 			if (shown++ < 4)

@@ -1,177 +1,115 @@
-/* parley check: a configuration, and what each partner gets by it. */
-#include "cli.h"
-
-#include "parley/base.h"
-#include "parley/conf.h"
+/* parley check: is what is needed there? Picks the subject. */
+#include "check.h"
 
 #include <getopt.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 static const char usage[] =
-"usage: parley check [-c FILE] [--json]\n"
+"usage: parley check [config] [-c FILE] [--json]\n"
+"       parley check dns [-c FILE] [--json] DOMAIN...\n"
+"       parley check certs [-c FILE] [--json] [HOST...]\n"
 "\n"
-"Reads a configuration, " CLI_CONF " without -c, and prints the row\n"
-"of each partner, the methods that it allows, best first, and what to know\n"
-"about it. Faults are listed on stderr, one a line, as FILE:LINE: TEXT, and so\n"
-"are warnings that are about no partner.\n"
+"config: reads a configuration, " CLI_CONF " without -c, and prints\n"
+"the row of each partner, the methods that it allows, best first, and what to\n"
+"know about it. Faults are listed on stderr, one a line, as FILE:LINE: TEXT, and\n"
+"so are warnings that are about no partner.\n"
+"\n"
+"dns: what parleyd would find in DNS for a domain, asking as FILE says: every\n"
+"record with its DNSSEC state, and the places in the order of trying. For hosts\n"
+"of FILE: does DNS lead to where it listens? Without FILE: the system's resolver.\n"
+"\n"
+"certs: the certificates of FILE's hosts and components, judged as a peer with\n"
+"the same trust would: names, chain, dates, key, purposes.\n"
 "\n"
 "  -c, --config FILE  the configuration\n"
 "  --json             JSON in place of text\n"
+"  --fail-on WHEN     warn: warnings end with status 20; none (default)\n"
 "\n"
-"Exit status: 0 when parleyd would take the file, 2 when not.\n";
+"Exit status: 0 fine; 1 something is wrong with a certificate; 2 parleyd would\n"
+"not take the file, or wrong arguments; 3 DNS; 10 the check could not run;\n"
+"20 warnings with --fail-on warn.\n";
 
-static bool is_about(const struct pl_conf_note *note,
-		     const struct pl_conf_partner *partner)
+enum { OPTION_JSON = 0x100, OPTION_FAIL_ON };
+
+static const struct option options[] = {
+	{ "config", required_argument, NULL, 'c' },
+	{ "json", no_argument, NULL, OPTION_JSON },
+	{ "fail-on", required_argument, NULL, OPTION_FAIL_ON },
+	{ "help", no_argument, NULL, 'h' },
+	{ 0 },
+};
+
+static const struct subject {
+	const char *name;
+	int (*run)(const struct check *check);
+} subjects[] = {
+	{ "config", check_config },
+	{ "dns", check_dns },
+	{ "certs", check_certs },
+};
+enum { SUBJECTS = sizeof subjects / sizeof subjects[0] };
+
+const char *check_text(const json_t *object, const char *key)
 {
-	return note->severity != PL_ERROR && note->partner != NULL &&
-	       strcmp(note->partner, partner->name) == 0;
+	const char *text = json_string_value(json_object_get(object, key));
+
+	return text != NULL ? text : "";
 }
 
-static bool is_about_any(const struct pl_conf *conf,
-			 const struct pl_conf_note *note)
+static bool take_fail_on(struct check *check, const char *text)
 {
-	const struct pl_conf_partner *p = conf->partners;
-
-	while (p != NULL && !is_about(note, p))
-		p = p->next;
-	return p != NULL;
+	check->fail_on_warn = strcmp(text, "warn") == 0;
+	if (check->fail_on_warn || strcmp(text, "none") == 0)
+		return true;
+	cli_usage("check", "--fail-on: \"%s\" is neither warn nor none", text);
+	return false;
 }
 
-/* The text without `partner "x": ` in front of it. */
-static const char *without_partner(const struct pl_conf_note *note)
+static int unknown_subject(const char *name)
 {
-	const char *end = strstr(note->text, "\": ");
+	const char *names[SUBJECTS], *similar;
 
-	return end == NULL ? note->text : end + 3;
+	for (unsigned i = 0; i < SUBJECTS; i++)
+		names[i] = subjects[i].name;
+	similar = cli_similar(name, names, SUBJECTS);
+	if (similar != NULL)
+		return cli_usage("check", "there is no \"%s\" to check; did "
+				 "you mean \"%s\"?", name, similar);
+	return cli_usage("check", "there is no \"%s\" to check: config, dns or "
+			 "certs", name);
 }
 
-/* ----- JSON ----- */
-
-static json_t *json_warnings(const struct pl_conf_note *notes,
-			     const struct pl_conf_partner *partner)
+static int run(struct check *check, int argc, char **argv)
 {
-	json_t *array = json_array();
-
-	for (; notes != NULL; notes = notes->next) {
-		if (notes->severity == PL_WARNING && is_about(notes, partner))
-			json_array_append_new(array, cli_json_text(
-				without_partner(notes)));
-	}
-	return array;
-}
-
-static json_t *json_errors(const struct pl_conf_note *notes)
-{
-	json_t *array = json_array();
-
-	for (; notes != NULL; notes = notes->next) {
-		char *line = NULL;
-
-		if (notes->severity != PL_ERROR)
-			continue;
-		if (asprintf(&line, "%s:%d: %s", notes->file, notes->line,
-			     notes->text) < 0)
-			abort();
-		json_array_append_new(array, cli_json_text(line));
-		free(line);
-	}
-	return array;
-}
-
-static void print_json(const struct pl_conf *conf,
-		       const struct pl_conf_note *notes)
-{
-	json_t *partners = json_array();
-
-	for (const struct pl_conf_partner *p = conf->partners; p != NULL;
-	     p = p->next)
-		json_array_append_new(partners, json_pack(
-			"{s:o, s:i, s:o, s:o}",
-			"partner", cli_json_text(p->name), "row", p->row,
-			"methods", cli_json_methods(&p->policy),
-			"warnings", json_warnings(notes, p)));
-	cli_print_json(json_pack("{s:o, s:o}", "partners", partners, "errors",
-				 json_errors(notes)));
-}
-
-/* ----- text ----- */
-
-static void print_partner(const struct pl_conf_note *notes,
-			  const struct pl_conf_partner *partner)
-{
-	char methods[64], name[256];
-
-	cli_methods(&partner->policy, methods);
-	printf("%-28s  row %-2d  %s%s%s\n",
-	       pl_text_printable(name, sizeof name, partner->name,
-				 strlen(partner->name)),
-	       partner->row, methods,
-	       partner->type != PL_FEDERATED ? "  " : "",
-	       partner->type != PL_FEDERATED
-		       ? pl_partner_type_name(partner->type) : "");
-	for (; notes != NULL; notes = notes->next) {
-		if (is_about(notes, partner))
-			printf("    %s: %s\n", notes->severity == PL_WARNING
-			       ? "warning" : "info", without_partner(notes));
-	}
-}
-
-/* What is about no partner: the result is about partners. */
-static void print_rest(const struct pl_conf *conf,
-		       const struct pl_conf_note *notes)
-{
-	for (; notes != NULL; notes = notes->next) {
-		if (notes->severity == PL_ERROR)
-			fprintf(stderr, "%s:%d: %s\n", notes->file, notes->line,
-				notes->text);
-		else if (notes->severity == PL_WARNING &&
-			 !is_about_any(conf, notes))
-			fprintf(stderr, "%s:%d: warning: %s\n", notes->file,
-				notes->line, notes->text);
-	}
-}
-
-static int check(const char *path, bool json)
-{
-	struct pl_conf_note *notes = NULL;
-	bool sound;
-	struct pl_conf *conf = pl_conf_read(path, time(NULL), &notes, &sound);
-
-	print_rest(conf, notes);
-	if (json) {
-		print_json(conf, notes);
-	} else {
-		for (const struct pl_conf_partner *p = conf->partners;
-		     p != NULL; p = p->next)
-			print_partner(notes, p);
-	}
-	pl_conf_notes_free(notes);
-	pl_conf_unref(conf);
-	return sound ? CLI_OK : CLI_USAGE;
+	if (optind == argc)
+		return check_config(check);
+	check->words = argv + optind + 1;
+	check->count = argc - optind - 1;
+	for (unsigned i = 0; i < SUBJECTS; i++)
+		if (strcmp(argv[optind], subjects[i].name) == 0)
+			return subjects[i].run(check);
+	return unknown_subject(argv[optind]);
 }
 
 int verb_check(int argc, char **argv)
 {
-	static const struct option options[] = {
-		{ "config", required_argument, NULL, 'c' },
-		{ "json", no_argument, NULL, 'j' },
-		{ "help", no_argument, NULL, 'h' },
-		{ 0 },
-	};
-	const char *path = CLI_CONF;
-	bool json = false;
+	struct check check = { .path = CLI_CONF };
 	int option;
 
 	opterr = 0;
 	while ((option = getopt_long(argc, argv, "c:h", options, NULL)) != -1) {
 		switch (option) {
 		case 'c':
-			path = optarg;
+			check.path = optarg;
+			check.given = true;
 			break;
-		case 'j':
-			json = true;
+		case OPTION_JSON:
+			check.json = true;
+			break;
+		case OPTION_FAIL_ON:
+			if (!take_fail_on(&check, optarg))
+				return CLI_USAGE;
 			break;
 		case 'h':
 			fputs(usage, stdout);
@@ -181,8 +119,5 @@ int verb_check(int argc, char **argv)
 					 "its value", argv[optind - 1]);
 		}
 	}
-	if (optind != argc)
-		return cli_usage("check", "\"%s\" is one argument too many",
-				 argv[optind]);
-	return check(path, json);
+	return run(&check, argc, argv);
 }

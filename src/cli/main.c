@@ -10,7 +10,7 @@
 static const struct cli_verb verbs[] = {
 	{ "policy", "the 18 rows: which settings allow which methods",
 	  verb_policy },
-	{ "check", "read a configuration and say what each partner gets",
+	{ "check", "configuration, DNS and certificates: is all in order?",
 	  verb_check },
 	{ "explain", "what a code of the log means, and what to do first",
 	  verb_explain },

@@ -8,6 +8,7 @@
  *     order.c     RFC 2782's order
  *     filter.c    addresses that a stranger may not send us to
  *     probe.c     does the resolver itself answer?
+ *     question.c  what was asked, for who explains an answer
  */
 #ifndef PARLEY_DNS_INTERNAL_H
 #define PARLEY_DNS_INTERNAL_H
@@ -141,6 +142,10 @@ void probe_stop(struct probe *probe);
 
 /* A lookup has its answer: the query goes on in the loop. */
 void query_wake(struct pl_dns_query *query);
+/* All look-ups that were begun, in the order of pl_dns_questions(). */
+void query_each(const struct pl_dns_query *query,
+		void (*each)(void *owner, const struct lookup *lookup),
+		void *owner);
 struct pl_resolver *query_resolver(struct pl_dns_query *query);
 struct pl_dns_query *query_next(struct pl_dns_query *query);
 /* The probe came to an end: whoever waits for it goes on. */

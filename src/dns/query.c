@@ -565,6 +565,26 @@ void query_wake(struct pl_dns_query *query)
 	event_active(&query->go_on, EV_TIMEOUT, 0);
 }
 
+void query_each(const struct pl_dns_query *query,
+		void (*each)(void *owner, const struct lookup *lookup),
+		void *owner)
+{
+	if (query->direct.query != NULL)
+		each(owner, &query->direct);
+	if (query->starttls.query != NULL)
+		each(owner, &query->starttls);
+	for (size_t i = 0; query->hosts != NULL && i < query->count; i++) {
+		const struct host *host = &query->hosts[i];
+
+		if (host->aaaa.query != NULL)
+			each(owner, &host->aaaa);
+		if (host->a.query != NULL)
+			each(owner, &host->a);
+		if (host->asked_tlsa)
+			each(owner, &host->tlsa);
+	}
+}
+
 struct pl_resolver *query_resolver(struct pl_dns_query *query)
 {
 	return query->resolver;

@@ -163,6 +163,12 @@ bool pl_tls_identity_covers(const struct pl_tls_identity *identity,
 	return pl_tls_names_cover(identity->names, domain);
 }
 
+bool pl_tls_identity_name(const struct pl_tls_identity *identity, int *at,
+			  char *out, size_t size)
+{
+	return pl_tls_names_next(identity->names, at, out, size);
+}
+
 time_t pl_tls_identity_not_after(const struct pl_tls_identity *identity)
 {
 	return pl_tls_time(X509_get0_notAfter(identity->leaf));

@@ -209,6 +209,9 @@ def check_of_a_sound_file():
     # about no partner: not part of the result
     assert "no host section" in text.stderr and "no host section" not in text.stdout
     assert run("check", "--config", path).returncode == 0
+    for words in (["config", "-c", path], ["-c", path, "config"]):
+        assert (run("check", *words).stdout, run("check", *words).stderr) == (text.stdout, text.stderr)
+    assert run("check", "-c", path, "--fail-on", "warn").returncode == 20
 
 
 @test
@@ -236,8 +239,10 @@ def check_of_no_file():
         assert done.returncode == 2
         result = json.loads(done.stdout)
         assert result["partners"] == [] and len(result["errors"]) == 1 and result["errors"][0].startswith(path)
-    for arguments in (["-c"], ["x"], ["--bogus"], ["-c", "/dev/null", "x"]):
+    for arguments in (["-c"], ["x"], ["--bogus"], ["-c", "/dev/null", "x"], ["config", "x"], ["--fail-on", "x"],
+                      ["dns"], ["certs", "-c", "/dev/null", "x.example"]):
         wrong("check", *arguments)
+    assert 'did you mean "certs"?' in wrong("check", "cert")
 
 
 @test
