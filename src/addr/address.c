@@ -97,15 +97,26 @@ static bool is_not_local(uint32_t c)
 	       c == 0x202f || c == 0x205f || c == 0x3000;
 }
 
+/* Good in every part. */
+__extension__ static const bool plain[256] = {
+	['!'] = true, ['#' ... '%'] = true, ['(' ... '.'] = true,
+	['0' ... '9'] = true, [';'] = true, ['='] = true, ['?'] = true,
+	['A' ... '~'] = true,
+};
+
 static bool check_part(const char *text, size_t length, bool local,
 		       struct pl_error *error)
 {
 	size_t used;
 
 	for (size_t at = 0; at < length; at += used) {
-		uint32_t c = character((const unsigned char *)text + at,
-				       length - at, &used);
+		uint32_t c;
 
+		used = 1;
+		if (plain[(unsigned char)text[at]])
+			continue;
+		c = character((const unsigned char *)text + at, length - at,
+			      &used);
 		if (is_forbidden(c) || (local && is_not_local(c)))
 			return pl_error_set(error, "address has a character "
 					    "that no %s may have",

@@ -21,6 +21,9 @@
 /* Longer tokens are shown to expat before they are whole. */
 #define FIRST_MILESTONE 256
 
+/* Text that is looked at in one go. */
+#define TEXT_RUN 256
+
 void pl_xml_scan_init(struct pl_xml_scan *scan)
 {
 	memset(scan, 0, sizeof *scan);
@@ -122,13 +125,21 @@ static size_t scan_white(struct pl_xml_scan *scan, const unsigned char *bytes,
 static size_t scan_text(struct pl_xml_scan *scan, const unsigned char *bytes,
 			size_t length)
 {
-	size_t n = 0;
+	const unsigned char *at;
 
 	if (!scan->rooted || !scan->inside)
 		return scan_white(scan, bytes, length);
-	while (n < length && bytes[n] != '<' && bytes[n] != '&')
-		n++;
-	return n > 0 ? n : begin_entity(scan);
+	/* Two looks at each byte, of few bytes at a time: else each of many
+	 * references would have all that follows it looked at. */
+	if (length > TEXT_RUN)
+		length = TEXT_RUN;
+	at = memchr(bytes, '<', length);
+	if (at != NULL)
+		length = (size_t)(at - bytes);
+	at = memchr(bytes, '&', length);
+	if (at == bytes)
+		return begin_entity(scan);
+	return at != NULL ? (size_t)(at - bytes) : length;
 }
 
 /* Up to and with the byte that ends the state, or all there is. */

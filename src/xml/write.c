@@ -46,12 +46,12 @@ static const char *escape_of(unsigned char c, bool in_attribute)
 	}
 }
 
-/* Most characters: plain ASCII that stays as it is, wherever it stands. */
-static bool is_plain(unsigned char c)
-{
-	return c >= 0x20 && c < 0x80 && c != '&' && c != '<' && c != '>' &&
-	       c != '\'' && c != '"';
-}
+/* Most characters: plain ASCII that stays as it is, wherever it stands. Nearly
+ * all that we carry passes by here. */
+__extension__ static const bool plain[256] = {
+	[' '] = true, ['!'] = true, ['#' ... '%'] = true, ['(' ... ';'] = true,
+	['='] = true, ['?' ... 0x7f] = true,
+};
 
 static bool escape(struct pl_buffer *out, const char *text, size_t length,
 		   bool in_attribute)
@@ -63,7 +63,7 @@ static bool escape(struct pl_buffer *out, const char *text, size_t length,
 		const char *instead;
 		size_t n;
 
-		if (is_plain(s[at])) {
+		if (plain[s[at]]) {
 			at++;
 			continue;
 		}
