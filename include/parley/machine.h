@@ -349,6 +349,9 @@ struct pl_step {
 	uint8_t next;                         /* enum pl_next, of an end */
 	uint8_t method;                       /* enum pl_method, of a pair */
 	bool verified_by_certificate;         /* of a pair */
+	bool cut;                             /* of an end with a word of the
+	                                       * peer: what it has not now it
+	                                       * will not take */
 };
 
 /* Sets a stream to its beginning. */

@@ -87,12 +87,24 @@ size_t pl_conn_pending(const struct pl_conn *conn); /* bytes not yet sent */
  * the kernel has. On a connection that broke the rest was never sent. */
 uint64_t pl_conn_written(const struct pl_conn *conn);
 uint64_t pl_conn_sent(const struct pl_conn *conn);
+/* ... and those of them that the peer's TCP has acknowledged: what is on its way
+ * is not among them. A system call; true also of a connection that broke. */
+uint64_t pl_conn_acked(const struct pl_conn *conn);
+/* The same, for the last time: what is not acknowledged by now is not sent any
+ * more either. pl_conn_abort() follows. */
+uint64_t pl_conn_settle(struct pl_conn *conn);
 void pl_conn_set_output_limit(struct pl_conn *conn, size_t bytes);
 void pl_conn_pause(struct pl_conn *conn);  /* stop reading: back-pressure */
 void pl_conn_resume(struct pl_conn *conn);
 /* Sends what is queued, half-closes, waits for the peer's end (discarding what
  * comes), both within linger_ms; then it is gone. No callbacks after it. */
 void pl_conn_close(struct pl_conn *conn, uint64_t linger_ms);
+/* The same, but for one callback, when the connection is gone: how much of what
+ * was written the peer's TCP acknowledged, as pl_conn_settle(). Till then, or
+ * till linger_ms are over, it also waits for that. pl_conn_abort() ends it
+ * before, and calls back at once; when the loop is freed nothing does. */
+void pl_conn_farewell(struct pl_conn *conn, uint64_t linger_ms,
+		      void (*gone)(void *owner, uint64_t acked), void *owner);
 /* Drops it now: what is queued is lost, no callbacks after it. */
 void pl_conn_abort(struct pl_conn *conn);
 /* "127.0.0.3:5269", "[::1]:5269" */

@@ -101,6 +101,8 @@ void pl_router_negotiate_cancel(struct pl_negotiation *negotiation);
 void pl_router_each(struct pl_router *router,
 		    void (*show)(void *owner, const struct pl_stream_info *),
 		    void *owner);
+/* How many they are, with those that are over and whose last stanzas may not be
+ * with their peers yet. */
 size_t pl_router_streams(const struct pl_router *router);
 
 /* ----- stanzas of local services ----- */

@@ -148,6 +148,14 @@ struct pl_pair {
 	struct pl_pair *next;       /* in pl_stream's list */
 };
 
+/* Output up to `plain` (pl_stream_plain()) ends at `wire` of what was written to
+ * the connection (pl_conn_written()). */
+struct pl_place {
+	uint64_t plain, wire;
+	bool sealed; /* in one TLS record, of use as a whole alone; else byte
+	              * for byte */
+};
+
 struct pl_stream_events {
 	/* Initiating: pairs may begin (or, verify only, keys be verified). */
 	void (*on_ready)(void *owner, struct pl_stream *stream);
@@ -167,6 +175,19 @@ struct pl_stream_events {
 			  const struct pl_xml_node *stanza);
 	/* All that was sent is with the kernel; may be NULL. */
 	void (*on_drained)(void *owner, struct pl_stream *stream);
+	/* What pl_stream_send() took has its place in the bytes of the
+	 * connection now; may be NULL. */
+	void (*on_placed)(void *owner, struct pl_stream *stream,
+			  const struct pl_place *place);
+	/* The peer has so many bytes of them (pl_conn_acked()), and takes no
+	 * more: the connection broke or is dropped, or the peer is done with
+	 * it. May be NULL. */
+	void (*on_cut)(void *owner, struct pl_stream *stream, uint64_t acked);
+	/* Both sides said good-bye, all is written: true where the owner closes
+	 * the connection, to hear what the peer had of it in the end
+	 * (pl_conn_farewell()). May be NULL. */
+	bool (*on_leave)(void *owner, struct pl_stream *stream,
+			 struct pl_conn *conn, uint64_t linger_ms);
 	/* Receiving: have this key verified by the authoritative server of
 	 * pair->remote, and answer by pl_stream_verified(), later. */
 	void (*on_verify)(void *owner, struct pl_stream *stream,
@@ -255,6 +276,8 @@ void pl_stream_ask(struct pl_stream *stream);
 /* Another stream resumed its session: ends it (conflict). */
 void pl_stream_replaced(struct pl_stream *stream);
 size_t pl_stream_pending(const struct pl_stream *stream); /* bytes unsent */
+uint64_t pl_stream_plain(const struct pl_stream *stream); /* bytes of output */
+uint64_t pl_stream_acked(const struct pl_stream *stream); /* pl_conn_acked() */
 /* Back-pressure: nothing more is read from the peer until resumed. */
 void pl_stream_pause(struct pl_stream *stream);
 void pl_stream_resume(struct pl_stream *stream);

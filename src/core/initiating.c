@@ -659,7 +659,7 @@ static void soften_side(struct pl_moment *m)
 
 static void on_stream_error(struct pl_moment *m)
 {
-	pl_moment_close(m, why_error(m));
+	pl_moment_heard_error(m, why_error(m));
 }
 
 static void on_closed(struct pl_moment *m)

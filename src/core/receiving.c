@@ -617,7 +617,7 @@ static void on_stream_error(struct pl_moment *m)
 				      ? m->state->stage
 				      : pl_code_entry(code)->stage;
 
-	pl_moment_close(m, (struct pl_end){ code, stage, PL_NEXT_NONE });
+	pl_moment_heard_error(m, (struct pl_end){ code, stage, PL_NEXT_NONE });
 }
 
 static void on_closed(struct pl_moment *m)

@@ -36,6 +36,8 @@ void pl_moment_error(struct pl_moment *m, enum pl_condition condition,
 		     struct pl_end end);
 /* By </stream:stream>, without a stream error. */
 void pl_moment_close(struct pl_moment *m, struct pl_end end);
+/* The same, after the peer's stream error. */
+void pl_moment_heard_error(struct pl_moment *m, struct pl_end end);
 /* By dropping the connection. */
 void pl_moment_abort(struct pl_moment *m, struct pl_end end);
 

@@ -132,6 +132,15 @@ void pl_moment_close(struct pl_moment *m, struct pl_end why)
 	pl_step_add(m->step, PL_DO_CLOSE);
 }
 
+/* Behind its error a peer takes nothing any more (RFC 6120 4.9.1.1); only one
+ * that stops may still take what is under way. */
+void pl_moment_heard_error(struct pl_moment *m, struct pl_end why)
+{
+	m->step->cut = m->state->phase == PL_OPEN &&
+		       m->event->condition != PL_COND_SYSTEM_SHUTDOWN;
+	pl_moment_close(m, why);
+}
+
 void pl_moment_abort(struct pl_moment *m, struct pl_end why)
 {
 	end(m, why);

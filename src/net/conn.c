@@ -9,11 +9,13 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <linux/sockios.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 /* A generous default; whoever knows better says so. */
@@ -21,6 +23,8 @@ enum { OUTPUT_LIMIT = 4 * 1024 * 1024 };
 /* So much does not wait for the end of the turn: a thousand streams may feed
  * one connection in the same turn. */
 enum { AT_ONCE = 128 * 1024 };
+/* How often a connection that only waits for acknowledgements is looked at. */
+enum { ACKED_MS = 50 };
 
 /* ----- words ----- */
 
@@ -100,9 +104,22 @@ static void unmark_dirty(struct pl_conn *conn)
 	conn->loop->dirty_count--;
 }
 
+/* Bytes that the kernel has and the peer's TCP has not acknowledged. Our FIN
+ * counts as one, and is the last. */
+static uint64_t unacked(const struct pl_conn *conn)
+{
+	int bytes = 0;
+
+	if (ioctl(conn->fd, SIOCOUTQ, &bytes) != 0 || bytes <= 0)
+		return 0;
+	return (uint64_t)bytes - conn->half_closed;
+}
+
 /* Out of everything; the memory goes when the turn ends. */
 static void drop(struct pl_conn *conn)
 {
+	if (conn->gone != NULL)
+		conn->gone(conn->gone_owner, pl_conn_settle(conn));
 	event_del(&conn->readable);
 	event_del(&conn->writable);
 	close(conn->fd);
@@ -136,13 +153,27 @@ static void end_with_errno(struct pl_conn *conn, int error)
 
 /* ----- reading ----- */
 
+/* Both directions are over, but what the peer has is still to be known. */
+static bool awaits_acks(struct pl_conn *conn)
+{
+	uint64_t now = pl_loop_now_ms(conn->loop);
+
+	if (conn->gone == NULL || now >= conn->linger_until_ms ||
+	    unacked(conn) == 0)
+		return false;
+	pl_timer_set(conn->linger, now + ACKED_MS < conn->linger_until_ms
+					   ? ACKED_MS
+					   : conn->linger_until_ms - now);
+	return true;
+}
+
 static void discard_input(struct pl_conn *conn, ssize_t n)
 {
 	if (n > 0)
 		return;
 	conn->eof = true;
 	event_del(&conn->readable);
-	if (n < 0 || conn->half_closed)
+	if (n < 0 || (conn->half_closed && !awaits_acks(conn)))
 		drop(conn);
 }
 
@@ -220,12 +251,13 @@ static void on_writable(evutil_socket_t fd, short what, void *arg)
 /* All that was to be sent is with the kernel, or cannot be sent. */
 static void half_close(struct pl_conn *conn)
 {
-	if (conn->write_error != 0 || conn->eof ||
-	    shutdown(conn->fd, SHUT_WR) != 0) {
+	if (conn->write_error != 0 || shutdown(conn->fd, SHUT_WR) != 0) {
 		drop(conn);
 		return;
 	}
 	conn->half_closed = true;
+	if (conn->eof && !awaits_acks(conn))
+		drop(conn);
 }
 
 static void report_drained(struct pl_conn *conn)
@@ -350,6 +382,25 @@ uint64_t pl_conn_sent(const struct pl_conn *conn)
 	return conn->sent;
 }
 
+uint64_t pl_conn_acked(const struct pl_conn *conn)
+{
+	uint64_t on_its_way = unacked(conn);
+
+	return on_its_way < conn->sent ? conn->sent - on_its_way : 0;
+}
+
+/* What the kernel still has goes with a reset. */
+uint64_t pl_conn_settle(struct pl_conn *conn)
+{
+	const struct linger at_once = { .l_onoff = 1 };
+	uint64_t acked = pl_conn_acked(conn);
+
+	if (acked < conn->sent)
+		setsockopt(conn->fd, SOL_SOCKET, SO_LINGER, &at_once,
+			   sizeof at_once);
+	return acked;
+}
+
 void pl_conn_set_output_limit(struct pl_conn *conn, size_t bytes)
 {
 	conn->output.limit = bytes;
@@ -371,7 +422,10 @@ void pl_conn_resume(struct pl_conn *conn)
 
 static void on_linger_over(void *owner)
 {
-	drop(owner);
+	struct pl_conn *conn = owner;
+
+	if (!conn->eof || !conn->half_closed || !awaits_acks(conn))
+		drop(conn);
 }
 
 void pl_conn_close(struct pl_conn *conn, uint64_t linger_ms)
@@ -381,9 +435,20 @@ void pl_conn_close(struct pl_conn *conn, uint64_t linger_ms)
 	conn->closing = true;
 	conn->events = NULL;
 	conn->linger = pl_timer_new(conn->loop, on_linger_over, conn);
+	conn->linger_until_ms = pl_loop_now_ms(conn->loop) + linger_ms;
 	pl_timer_set(conn->linger, linger_ms);
 	read_on(conn);
 	mark_dirty(conn);
+}
+
+void pl_conn_farewell(struct pl_conn *conn, uint64_t linger_ms,
+		      void (*gone)(void *owner, uint64_t acked), void *owner)
+{
+	if (conn->closing)
+		return;
+	conn->gone = gone;
+	conn->gone_owner = owner;
+	pl_conn_close(conn, linger_ms);
 }
 
 void pl_conn_abort(struct pl_conn *conn)

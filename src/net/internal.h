@@ -79,6 +79,9 @@ struct pl_conn {
 	struct pl_buffer output;
 	uint64_t written, sent;  /* bytes: taken from the owner, by the kernel */
 	struct pl_timer *linger; /* owned; once closing */
+	uint64_t linger_until_ms;
+	void (*gone)(void *owner, uint64_t acked); /* NULL: nobody asks */
+	void *gone_owner;
 	int fd;                  /* owned */
 	int write_error;         /* errno of the write that failed, or 0 */
 	bool dirty;

@@ -66,8 +66,10 @@ void pl_loop_free(struct pl_loop *loop)
 	if (loop == NULL)
 		return;
 	/* Those that linger belong to nobody else. */
-	while (!LIST_EMPTY(&loop->conns))
+	while (!LIST_EMPTY(&loop->conns)) {
+		LIST_FIRST(&loop->conns)->gone = NULL;
 		pl_conn_abort(LIST_FIRST(&loop->conns));
+	}
 	while ((watched = loop->signals) != NULL) {
 		loop->signals = watched->next;
 		event_free(watched->event);

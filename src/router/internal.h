@@ -19,6 +19,7 @@
  * record.c    outcomes that are kept
  * traced.c    the records of look-ups and connecting, and whose they are
  * session.c   what is sent and not acknowledged; streams to be resumed
+ * sent.c      what is sent and not with the peer yet, on other streams
  */
 #ifndef PARLEY_ROUTER_INTERNAL_H
 #define PARLEY_ROUTER_INTERNAL_H
@@ -55,6 +56,7 @@ struct route;
 struct outgoing;
 struct authority;
 struct session;
+struct sent;
 
 /* One stream of ours. */
 struct link {
@@ -68,6 +70,9 @@ struct link {
 	uint64_t probed_ms;
 	struct session *session;       /* owned; NULL: nothing unacknowledged */
 	bool session_over;             /* its end was seen to */
+	struct sent *sent;             /* owned; NULL: nothing to keep */
+	struct waiting *unplaced;      /* the first that is not written yet; of
+	                                * session or sent, with all behind it */
 	TAILQ_ENTRY(link) entry;       /* in pl_router.links, oldest first */
 };
 
@@ -100,7 +105,9 @@ struct waiting {
 	const char *from, *to, *id;
 	enum pl_stanza_condition condition; /* once it goes back */
 	bool away;                 /* of type wait, then */
-	uint64_t end;              /* unsent: where it ends in what was written */
+	uint64_t end;              /* once sent: where it ends in what was
+	                            * written; UINT64_MAX: it was not */
+	uint64_t plain;            /* ... and in the stream's output */
 	size_t cost;               /* of memory, all in all */
 	size_t length;
 	char bytes[];              /* the stanza; behind it from, to, id */
@@ -115,6 +122,7 @@ TAILQ_HEAD(ping_list, pl_ping);
 TAILQ_HEAD(negotiation_list, pl_negotiation);
 TAILQ_HEAD(record_list, record_entry);
 TAILQ_HEAD(session_list, session);
+TAILQ_HEAD(sent_list, sent);
 
 struct pl_router {
 	struct pl_world *world;         /* borrowed */
@@ -136,9 +144,10 @@ struct pl_router {
 	struct negotiation_list negotiations;
 	struct record_list records;
 	struct session_list sessions;   /* parked; oldest first */
+	struct sent_list leaving;       /* their streams are over */
 	unsigned links_count, routes_count, authorities_count, pings_count,
 		negotiations_count, records_count,
-		sessions_count, lost_count;
+		sessions_count, lost_count, leaving_count;
 	struct pl_timer *sweep;         /* owned */
 	unsigned rested;                /* streams, since memory went back */
 	uint64_t last_refused_log_ms, last_gate_log_ms;
@@ -156,6 +165,8 @@ struct pl_stream *router_dialled(struct pl_router *router,
 				 const struct pl_stream_initiate *how);
 unsigned router_with_remote(const struct pl_router *router,
 			    const char *remote, const struct pl_stream *but);
+/* While it drains: something that it waited for is over. */
+void router_maybe_drained(struct pl_router *router);
 
 /* traced.c: each does nothing where nothing is recorded */
 /* The beginning of an attempt, with its terms; NULL: nothing is recorded. */
@@ -268,6 +279,28 @@ void session_give_up(struct session *session, struct link *link,
 void sessions_sweep(struct pl_router *router);
 void sessions_stop(struct pl_router *router);
 void sessions_free(struct pl_router *router);
+
+/* sent.c */
+/* A stanza that can come back is in the stream's output: it is kept, and
+ * belongs to the record. length: what the stream was given. */
+void sent_add(struct link *link, struct waiting *waiting, size_t length);
+/* Of a session that ends orderly: it is kept on here. */
+void sent_take(struct link *link, struct waiting *waiting);
+/* One more that is sent and not written, at the end of its list. */
+void sent_unplaced(struct link *link, struct waiting *waiting);
+/* Output is written: they have their places. */
+void sent_placed(struct link *link, const struct pl_place *place);
+/* Asks the kernel what the peer has, and lets go of that. */
+void sent_look(struct link *link);
+/* Does it keep more than so many bytes? */
+bool sent_fills(struct link *link, size_t most);
+/* The peer has so much, and that is all. */
+void sent_cut(struct link *link, uint64_t acked);
+/* False: nothing is left that could be lost. */
+bool sent_leave(struct link *link, struct pl_conn *conn, uint64_t linger_ms);
+void sent_free(struct sent *sent);
+/* Drops the connections that nothing else is left of. */
+void sents_stop(struct pl_router *router);
 
 /* verify.c */
 /* The connection of the stream whose key is to be verified; NULL: none. */

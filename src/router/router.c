@@ -159,6 +159,26 @@ static void on_drained(void *owner, struct pl_stream *stream)
 	pl_brake_release(link->brake);
 }
 
+static void on_placed(void *owner, struct pl_stream *stream,
+		      const struct pl_place *place)
+{
+	(void)stream;
+	sent_placed(owner, place);
+}
+
+static void on_cut(void *owner, struct pl_stream *stream, uint64_t acked)
+{
+	(void)stream;
+	sent_cut(owner, acked);
+}
+
+static bool on_leave(void *owner, struct pl_stream *stream,
+		     struct pl_conn *conn, uint64_t linger_ms)
+{
+	(void)stream;
+	return sent_leave(owner, conn, linger_ms);
+}
+
 static void on_verify(void *owner, struct pl_stream *stream,
 		      struct pl_pair *pair, const char *id, const char *key)
 {
@@ -231,6 +251,13 @@ static void tell_drained(void *owner)
 	router->drained(router->drained_owner);
 }
 
+void router_maybe_drained(struct pl_router *router)
+{
+	if (router->draining && router->links_count == 0 &&
+	    router->leaving_count == 0)
+		pl_loop_defer(router->world->loop, tell_drained, router);
+}
+
 static void on_ended(void *owner, struct pl_stream *stream, enum pl_code code,
 		     enum pl_next next, const char *words)
 {
@@ -249,10 +276,10 @@ static void on_ended(void *owner, struct pl_stream *stream, enum pl_code code,
 		outgoing_stream_gone(link->outgoing);
 	pl_sender_free(link->sender);
 	pl_brake_free(link->brake);
+	sent_free(link->sent);
 	free(link);
 	routes_lost(router);
-	if (router->draining && router->links_count == 0)
-		pl_loop_defer(router->world->loop, tell_drained, router);
+	router_maybe_drained(router);
 }
 
 static const struct pl_stream_events stream_events = {
@@ -261,6 +288,9 @@ static const struct pl_stream_events stream_events = {
 	.on_pair_gone = on_pair_gone,
 	.on_stanza = on_stanza,
 	.on_drained = on_drained,
+	.on_placed = on_placed,
+	.on_cut = on_cut,
+	.on_leave = on_leave,
 	.on_verify = on_verify,
 	.on_verify_answer = on_verify_answer,
 	.may_connect = may_connect,
@@ -400,6 +430,7 @@ static void sweep(void *owner)
 			pl_stream_idle(link->stream);
 		else if (!info.ended && info.authenticated) {
 			pl_stream_keepalive(link->stream);
+			sent_look(link);
 			router->rested += pl_stream_rest(link->stream);
 			probe(link, &info, now);
 		}
@@ -422,6 +453,7 @@ struct pl_router *pl_router_new(struct pl_world *world)
 	TAILQ_INIT(&router->negotiations);
 	TAILQ_INIT(&router->records);
 	TAILQ_INIT(&router->sessions);
+	TAILQ_INIT(&router->leaving);
 	STAILQ_INIT(&router->bounces);
 	pl_buffer_init(&router->scratch, 0);
 	router->bounce_timer = pl_timer_new(world->loop, bounces_send, router);
@@ -435,6 +467,8 @@ void pl_router_free(struct pl_router *router)
 	if (router == NULL)
 		return;
 	assert(TAILQ_EMPTY(&router->links));
+	router->draining = false; /* nobody waits for that any more */
+	sents_stop(router);
 	pings_free(router);
 	negotiations_free(router);
 	sessions_free(router);
@@ -467,11 +501,12 @@ void pl_router_drop_all(struct pl_router *router)
 		next = TAILQ_NEXT(link, entry);
 		pl_stream_drop(link->stream);
 	}
+	sents_stop(router);
 }
 
 size_t pl_router_streams(const struct pl_router *router)
 {
-	return router->links_count;
+	return router->links_count + router->leaving_count;
 }
 
 void pl_router_each(struct pl_router *router,
@@ -539,6 +574,5 @@ void pl_router_shutdown(struct pl_router *router, void (*done)(void *owner),
 		next = TAILQ_NEXT(link, entry);
 		pl_stream_shutdown(link->stream);
 	}
-	if (router->links_count == 0)
-		pl_loop_defer(router->world->loop, tell_drained, router);
+	router_maybe_drained(router);
 }

@@ -74,23 +74,26 @@ static enum pl_stanza_condition send_on(struct pl_pair *pair,
 		       ? PL_SC_NONE : PL_SC_RESOURCE_CONSTRAINT;
 }
 
-/* The same, and keeps it where the stream counts; else it is freed. What could
- * not be sent stays the caller's. */
+/* The same, and keeps it where the stream counts or may lose it; else it is
+ * freed. What could not be sent stays the caller's. */
 static enum pl_stanza_condition send_waiting(struct route *route,
 					     struct waiting *waiting)
 {
+	struct link *link = pl_stream_data(route->pair->stream);
 	enum pl_stanza_condition why = send_on(route->pair, waiting->bytes,
 					       waiting->length);
 
 	if (why != PL_SC_NONE)
 		return why;
-	if (!counts(route->pair)) {
-		waiting_free(waiting);
-		return why;
-	}
-	waiting->route = route;
-	session_add(pl_stream_data(route->pair->stream), waiting);
 	waiting_release(waiting);
+	if (counts(route->pair)) {
+		waiting->route = route;
+		session_add(link, waiting);
+	} else if (waiting->name != NULL) {
+		sent_add(link, waiting, waiting->length);
+	} else {
+		waiting_free(waiting);
+	}
 	return why;
 }
 
@@ -129,6 +132,31 @@ static enum pl_stanza_condition send_counted(struct route *route,
 	return why;
 }
 
+/* Without stream management: what can come back is kept, without its content,
+ * until the peer has it. */
+static enum pl_stanza_condition send_uncounted(struct route *route,
+					       const void *bytes, size_t length,
+					       const struct pl_stanza *stanza)
+{
+	struct link *link = pl_stream_data(route->pair->stream);
+	enum pl_stanza_condition why;
+	struct waiting *waiting;
+
+	if (stanza == NULL || !stanza_may_bounce(stanza))
+		return send_on(route->pair, bytes, length);
+	if (sent_fills(link, link->router->world->limits.output_bytes))
+		return PL_SC_RESOURCE_CONSTRAINT;
+	waiting = waiting_new("", 0, stanza, NULL);
+	if (waiting == NULL)
+		return PL_SC_RESOURCE_CONSTRAINT;
+	why = send_on(route->pair, bytes, length);
+	if (why != PL_SC_NONE)
+		waiting_free(waiting);
+	else
+		sent_add(link, waiting, length);
+	return why;
+}
+
 /* The same, and holds a sender whose peer does not read. */
 static enum pl_stanza_condition send_now(struct route *route,
 					 const void *bytes, size_t length,
@@ -139,11 +167,12 @@ static enum pl_stanza_condition send_now(struct route *route,
 	struct link *link = pl_stream_data(pair->stream);
 	size_t limit = link->router->world->limits.output_bytes;
 
-	if (pl_stream_pending(pair->stream) + length > limit / 2)
+	if (pl_stream_pending(pair->stream) + length > limit / 2 ||
+	    sent_fills(link, limit / 2))
 		hold(link->router, &link->brake, sender);
 	return counts(pair)
 		? send_counted(route, bytes, length, stanza, sender)
-		: send_on(pair, bytes, length);
+		: send_uncounted(route, bytes, length, stanza);
 }
 
 /* ----- what is sent and not acknowledged ----- */

@@ -7,7 +7,7 @@
  *         broken, resumable        -> parked; the dialer begins anew at once
  *         broken, not resumable    -> back to the senders
  *         closed by the peer       -> back to the senders
- *         closed by us             -> forgotten: TCP still delivers it
+ *         closed by us             -> TCP still delivers it: sent.c looks
  *     parked
  *         resumed                  -> acknowledged: freed; else to the heads of
  *                                     its routes' queues, and so sent again
@@ -71,6 +71,7 @@ void session_add(struct link *link, struct waiting *waiting)
 	if (link->session == NULL)
 		link->session = new_session(link);
 	STAILQ_INSERT_TAIL(&link->session->unacked, waiting, entry);
+	sent_unplaced(link, waiting);
 	route_unacked(waiting);
 }
 
@@ -94,10 +95,15 @@ static void acknowledge(struct session *session, uint32_t count)
 	}
 }
 
+/* A peer may claim what is not even written. */
 void session_acked(struct link *link, uint32_t count)
 {
-	if (link->session != NULL)
-		acknowledge(link->session, count);
+	for (; count > 0 && link->session != NULL; count--) {
+		if (link->unplaced == STAILQ_FIRST(&link->session->unacked) &&
+		    link->unplaced != NULL)
+			link->unplaced = STAILQ_NEXT(link->unplaced, entry);
+		acknowledge(link->session, 1);
+	}
 }
 
 static unsigned bounce(struct session *session)
@@ -120,6 +126,17 @@ static void forget(struct session *session)
 	while ((waiting = next_unacked(session)) != NULL) {
 		route_let_go(waiting);
 		waiting_free(waiting);
+	}
+}
+
+/* Its stream leaves orderly. */
+static void leave(struct session *session, struct link *link)
+{
+	struct waiting *waiting;
+
+	while ((waiting = next_unacked(session)) != NULL) {
+		route_let_go(waiting);
+		sent_take(link, waiting);
 	}
 }
 
@@ -249,12 +266,14 @@ void session_ends(struct link *link)
 		session = new_session(link);
 	if (sm.broken && sm.id != NULL && !router->draining && !router->dropped &&
 	    worth_parking(session, &sm) && make_room(router, session)) {
+		link->unplaced = NULL;
 		park(session, &sm);
 		return;
 	}
 	if (sm.left) {
-		forget(session);
+		leave(session, link);
 	} else {
+		link->unplaced = NULL;
 		count = bounce(session);
 		if (count > 0)
 			log_session(session, link, "sm-failed",
@@ -381,6 +400,7 @@ static struct session *take_over(struct link *live)
 		route_park(waiting->route, session);
 	live->session = NULL;
 	live->session_over = true;
+	live->unplaced = NULL;
 	pl_stream_replaced(live->stream);
 	return session;
 }

@@ -195,16 +195,25 @@ static void keep_end(struct pl_stream *stream, const struct pl_step *step)
 {
 	for (size_t i = 0; i < step->count; i++)
 		stream->broken |= step->actions[i] == PL_DO_ABORT;
+	stream->cut = step->cut;
 	stream->code = step->code;
 	stream->next = step->next;
 	pairs_end(stream, step);
 	record_untold_end(stream, step);
 }
 
+static void tell_cut(struct pl_stream *stream, uint64_t acked)
+{
+	if (stream->events->on_cut != NULL)
+		stream->events->on_cut(stream->owner, stream, acked);
+}
+
 static void close_stream(struct pl_stream *stream)
 {
 	if (stream->conn == NULL)
 		return;
+	if (stream->cut)
+		tell_cut(stream, pl_conn_acked(stream->conn));
 	stream_flush(stream);
 	if (stream->tls != NULL) {
 		pl_tls_shutdown(stream->tls);
@@ -214,7 +223,10 @@ static void close_stream(struct pl_stream *stream)
 	odd_hurry(stream);
 	tap_end(stream, PL_TAP_CLOSED);
 	record_our_end(stream, false);
-	pl_conn_close(stream->conn, STREAM_LINGER_MS);
+	if (stream->events->on_leave == NULL ||
+	    !stream->events->on_leave(stream->owner, stream, stream->conn,
+				      STREAM_LINGER_MS))
+		pl_conn_close(stream->conn, STREAM_LINGER_MS);
 	stream->conn = NULL;
 	stream_finish(stream);
 }
@@ -226,6 +238,7 @@ static void abort_stream(struct pl_stream *stream)
 	odd_hurry(stream);
 	tap_end(stream, PL_TAP_DROPPED);
 	record_our_end(stream, true);
+	tell_cut(stream, pl_conn_settle(stream->conn));
 	/* The alert that says why a handshake failed is still to go out. */
 	if (stream->tls != NULL && !stream->handshake_told &&
 	    pl_conn_pending(stream->conn) > 0)

@@ -9,6 +9,8 @@
 
 #include <string.h>
 
+enum { TLS_RECORD = 16384 }; /* of plaintext, at most (RFC 8446 5.1) */
+
 bool stream_new_parser(struct pl_stream *stream)
 {
 	const struct pl_world_limits *limits = &stream->world->limits;
@@ -31,11 +33,13 @@ static void memory_gone(struct pl_stream *stream)
 
 /* ----- output ----- */
 
+/* What the connection does not take has no place in it. */
 void stream_write_out(struct pl_stream *stream, const void *bytes,
 		      size_t length)
 {
 	tap_bytes(stream, true, bytes, length);
-	pl_conn_write(stream->conn, bytes, length);
+	if (!pl_conn_write(stream->conn, bytes, length))
+		stream->unplaced = false;
 }
 
 static void write_out(struct pl_stream *stream, const struct pl_buffer *bytes)
@@ -44,17 +48,6 @@ static void write_out(struct pl_stream *stream, const struct pl_buffer *bytes)
 
 	if (!odd_keeps(stream, start, bytes->length))
 		stream_write_out(stream, start, bytes->length);
-}
-
-static void encrypt(struct pl_stream *stream, const struct pl_buffer *bytes)
-{
-	const unsigned char *start = pl_buffer_bytes(bytes);
-	size_t record = odd_record(stream, bytes->length);
-
-	for (size_t at = 0; at < bytes->length; at += record)
-		pl_tls_write(stream->tls, start + at,
-			     bytes->length - at < record ? bytes->length - at
-							 : record);
 }
 
 /* Hands what the TLS engine produced to the connection. */
@@ -70,6 +63,36 @@ static void drain_tls(struct pl_stream *stream)
 	pl_buffer_finish(&bytes);
 }
 
+/* So much of the output is written. */
+static void tell_place(struct pl_stream *stream, size_t length)
+{
+	if (stream->unplaced && stream->events->on_placed != NULL)
+		stream->events->on_placed(stream->owner, stream,
+					  &(struct pl_place){
+			.plain = stream->plain + length,
+			.wire = pl_conn_written(stream->conn),
+			.sealed = stream->tls != NULL });
+}
+
+/* One record at a time, so that it is known in which one a stanza ends. */
+static void encrypt(struct pl_stream *stream, const struct pl_buffer *bytes)
+{
+	const unsigned char *start = pl_buffer_bytes(bytes);
+	size_t record = odd_record(stream, bytes->length);
+
+	if (record > TLS_RECORD)
+		record = TLS_RECORD;
+	for (size_t at = 0; at < bytes->length; at += record) {
+		size_t left = bytes->length - at;
+		size_t n = left < record ? left : record;
+
+		if (!pl_tls_write(stream->tls, start + at, n))
+			stream->unplaced = false;
+		drain_tls(stream);
+		tell_place(stream, at + n);
+	}
+}
+
 void stream_send(struct pl_stream *stream, const struct pl_buffer *bytes)
 {
 	if (stream->ended)
@@ -83,10 +106,14 @@ void stream_flush(struct pl_stream *stream)
 		return;
 	if (stream->out.length > 0)
 		stream->sent_ms = pl_loop_now_ms(stream->world->loop);
-	if (stream->out.length > 0 && stream->tls == NULL)
+	if (stream->out.length > 0 && stream->tls == NULL) {
 		write_out(stream, &stream->out);
-	else if (stream->out.length > 0)
+		tell_place(stream, stream->out.length);
+	} else if (stream->out.length > 0) {
 		encrypt(stream, &stream->out);
+	}
+	stream->plain += stream->out.length;
+	stream->unplaced = false;
 	pl_buffer_consume(&stream->out, stream->out.length);
 	pl_buffer_trim(&stream->out);
 	drain_tls(stream);

@@ -63,6 +63,7 @@ struct pl_stream {
 	struct pl_sasl_server *sasl;           /* owned; receiving */
 	struct pl_timer *stage_timer, *negotiation_timer; /* owned */
 	struct pl_buffer out;                  /* plaintext of this turn */
+	uint64_t plain;                        /* bytes of it in earlier turns */
 	struct pl_dns_target *target;          /* owned copy; TLSA data too */
 	char *peer, *peer_group;               /* owned: address, for listings */
 	char log_id[16];
@@ -81,6 +82,8 @@ struct pl_stream {
 	uint64_t rested_ms;                    /* last_ms when it rested */
 	bool untraced;                         /* the element in hand is a stanza
 	                                        * that its trace leaves out */
+	bool unplaced;                         /* stanzas of ours are in `out` */
+	bool cut;                              /* the peer takes no more */
 	bool ended;                            /* nothing more is sent */
 	uint64_t began_ms, last_ms;
 	uint64_t sent_ms;                      /* when bytes went out last */

@@ -388,6 +388,16 @@ size_t pl_stream_pending(const struct pl_stream *stream)
 		? pl_conn_pending(stream->conn) + stream->out.length : 0;
 }
 
+uint64_t pl_stream_plain(const struct pl_stream *stream)
+{
+	return stream->plain + stream->out.length;
+}
+
+uint64_t pl_stream_acked(const struct pl_stream *stream)
+{
+	return stream->conn != NULL ? pl_conn_acked(stream->conn) : 0;
+}
+
 /* The owner and the rate may both want it; reading goes on for neither. */
 void stream_pause(struct pl_stream *stream, unsigned why)
 {
@@ -432,6 +442,7 @@ bool pl_stream_send(struct pl_pair *pair, const void *stanza, size_t length)
 		return false;
 	pl_counts_stanza(stream->world->counts, false, length);
 	write_done(stream, stream->out.length - length);
+	stream->unplaced = true;
 	sm_sent(stream, length);
 	stream_touch(stream);
 	stream_flush_later(stream);

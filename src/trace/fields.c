@@ -198,6 +198,7 @@ static const struct pl_step_field step[] = {
 	ENUM(pl_step, side, side_name, PL_SIDE_EITHER),
 	ENUM(pl_step, next, next_name, PL_NEXT_IN_CLEAR),
 	ENUM(pl_step, method, method_name, PL_METHOD_SASL_OVER_TLS),
+	SWITCH(pl_step, cut),
 	SWITCH(pl_step, verified_by_certificate),
 };
 

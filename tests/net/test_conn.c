@@ -410,6 +410,172 @@ static void the_loop_takes_lingering_ones_along(void **state)
 	/* tear_down frees the loop; the sanitizer sees what is left */
 }
 
+/* ----- what the peer has ----- */
+
+/* How many of the bytes that the kernel took the peer's TCP has: till there it
+ * was told so, in any state of the connection. */
+static uint64_t sent_and_stuck(struct bench *bench, struct pl_conn *conn)
+{
+	static char block[8000000];
+	uint64_t acked = 0;
+
+	pl_conn_set_output_limit(conn, sizeof block);
+	assert_true(pl_conn_write(conn, block, sizeof block));
+	for (int i = 0; i < 20 && (acked == 0 || acked != pl_conn_acked(conn));
+	     i++) {
+		acked = pl_conn_acked(conn);
+		bench_run(bench, 150); /* acknowledgements may be late */
+	}
+	assert_in_range(acked, 1, pl_conn_sent(conn) - 1);
+	return acked;
+}
+
+static void the_peer_has_what_it_acknowledged(void **state)
+{
+	struct bench *bench = *state;
+	int fd = bench_connect(bench);
+	struct pl_conn *conn = bench->sides[0].conn;
+	static char got[4000000];
+	uint64_t acked;
+
+	assert_int_equal(pl_conn_acked(conn), 0);
+	assert_true(pl_conn_write(conn, "hello", 5));
+	bench_run(bench, 5);
+	assert_int_equal(pl_conn_acked(conn), 5);
+	acked = sent_and_stuck(bench, conn);
+	assert_true(read(fd, got, 5) == 5);
+	reset_close(fd);
+	assert_true(bench_until(bench, first_ended));
+	assert_int_equal(bench->sides[0].end, PL_CONN_RESET);
+	assert_int_equal(pl_conn_acked(conn), acked);
+	assert_int_equal(pl_conn_settle(conn), acked);
+	pl_conn_abort(conn);
+}
+
+/* The rest must not arrive after all, when somebody was told it will not. */
+static void what_is_settled_is_not_sent(void **state)
+{
+	struct bench *bench = *state;
+	int fd = bench_connect(bench);
+	struct pl_conn *conn = bench->sides[0].conn;
+	static char got[100000];
+	uint64_t acked = sent_and_stuck(bench, conn), read_of_it = 0;
+	ssize_t n;
+
+	assert_int_equal(pl_conn_settle(conn), acked);
+	pl_conn_abort(conn);
+	while ((n = read(fd, got, sizeof got)) > 0)
+		read_of_it += (uint64_t)n;
+	assert_int_equal(n, -1);
+	assert_int_equal(errno, ECONNRESET);
+	assert_true(read_of_it <= acked);
+	close(fd);
+}
+
+static struct {
+	unsigned times;
+	uint64_t acked;
+} gone;
+
+static void on_gone(void *owner, uint64_t acked)
+{
+	assert_ptr_equal(owner, &gone);
+	gone.times++;
+	gone.acked = acked;
+}
+
+static void farewell(struct pl_conn *conn, uint64_t linger_ms)
+{
+	memset(&gone, 0, sizeof gone);
+	pl_conn_farewell(conn, linger_ms, on_gone, &gone);
+}
+
+static void a_farewell_tells_that_all_arrived(void **state)
+{
+	struct bench *bench = *state;
+	int fd = bench_connect(bench);
+	struct pl_conn *conn = bench->sides[0].conn;
+	char got[10];
+
+	assert_true(pl_conn_write(conn, "hello", 5));
+	farewell(conn, 5000);
+	assert_int_equal(gone.times, 0);
+	bench_run(bench, 5);
+	assert_int_equal(read(fd, got, sizeof got), 5);
+	assert_int_equal(read(fd, got, sizeof got), 0);
+	close(fd);
+	assert_true(bench_until(bench, none_left));
+	assert_int_equal(gone.times, 1);
+	assert_int_equal(gone.acked, 5);
+}
+
+/* The peer half-closed and reads slowly: its end is no reason to hurry. */
+static void a_farewell_waits_for_a_peer_that_ended(void **state)
+{
+	struct bench *bench = *state;
+	int fd = bench_connect(bench);
+	struct pl_conn *conn = bench->sides[0].conn;
+	static char block[3000000], got[100000];
+	size_t length = 0;
+	ssize_t n;
+
+	assert_true(pl_conn_write(conn, block, sizeof block));
+	shutdown(fd, SHUT_WR);
+	assert_true(bench_until(bench, first_ended));
+	farewell(conn, 5000);
+	bench_run(bench, 200);
+	assert_int_equal(gone.times, 0);
+	fcntl(fd, F_SETFL, O_NONBLOCK);
+	while (length < sizeof block) {
+		n = read(fd, got, sizeof got);
+		assert_true(n > 0 || (n < 0 && errno == EAGAIN));
+		length += n > 0 ? (size_t)n : 0;
+		bench_turn(bench);
+	}
+	assert_true(bench_until(bench, none_left));
+	assert_int_equal(gone.times, 1);
+	assert_int_equal(gone.acked, sizeof block);
+	close(fd);
+}
+
+static void a_farewell_of_one_that_does_not_read(void **state)
+{
+	struct bench *bench = *state;
+	int fd = bench_connect(bench);
+	struct pl_conn *conn = bench->sides[0].conn;
+	uint64_t acked = sent_and_stuck(bench, conn);
+
+	shutdown(fd, SHUT_WR);
+	farewell(conn, 150);
+	bench_run(bench, 50);
+	assert_int_equal(gone.times, 0);
+	bench_run(bench, 200);
+	assert_int_equal(gone.times, 1);
+	assert_int_equal(gone.acked, acked);
+	assert_int_equal(pl_loop_connections(bench->loop), 0);
+	close(fd);
+}
+
+static void a_farewell_is_cut_short(void **state)
+{
+	struct bench *bench = *state;
+	int fd = bench_connect(bench);
+	struct pl_conn *conn = bench->sides[0].conn;
+	uint64_t acked = sent_and_stuck(bench, conn);
+
+	farewell(conn, 100000);
+	bench_run(bench, 20);
+	assert_int_equal(gone.times, 0);
+	pl_conn_abort(conn);
+	assert_int_equal(gone.times, 1);
+	assert_int_equal(gone.acked, acked);
+	close(fd);
+	close(bench_connect(bench));
+	pl_conn_write(bench->sides[1].conn, "x", 1);
+	farewell(bench->sides[1].conn, 100000);
+	/* nobody hears of this one: tear_down frees the loop */
+}
+
 static struct pl_conn *victim;
 
 static void abort_both(struct side *side)
@@ -551,6 +717,12 @@ int main(void)
 		BENCH(closing_lingers),
 		BENCH(lingering_has_an_end),
 		BENCH(the_loop_takes_lingering_ones_along),
+		BENCH(the_peer_has_what_it_acknowledged),
+		BENCH(what_is_settled_is_not_sent),
+		BENCH(a_farewell_tells_that_all_arrived),
+		BENCH(a_farewell_waits_for_a_peer_that_ended),
+		BENCH(a_farewell_of_one_that_does_not_read),
+		BENCH(a_farewell_is_cut_short),
 		BENCH(dropping_another_in_the_same_turn),
 		BENCH(dropping_one_with_output),
 		BENCH(dropping_one_that_was_flushed),

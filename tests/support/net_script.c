@@ -41,10 +41,12 @@ struct pl_conn {
 	const struct pl_conn_events *events;
 	void *owner;
 	struct pl_buffer output;
-	uint64_t written, sent;
+	uint64_t written, sent, acked;
 	struct pl_buffer input; /* on its way to us, or unread */
 	size_t arrived;         /* of it */
 	struct pl_timer *linger;
+	void (*farewell)(void *owner, uint64_t acked);
+	void *farewell_owner;
 	bool dirty, sending, paused, overflow, ended, closing, half_closed;
 	bool eof, reset;        /* arrived */
 	bool reading;           /* a read is due */
@@ -118,6 +120,8 @@ static void drop(struct pl_conn *conn)
 {
 	assert(!conn->gone);
 	conn->gone = true;
+	if (conn->farewell != NULL)
+		conn->farewell(conn->farewell_owner, conn->acked);
 	tell_other(conn, conn->arrived > 0);
 	world_forget(conn->world, conn);
 	pl_timer_free(conn->linger);
@@ -145,11 +149,19 @@ static void end(struct pl_conn *conn, enum pl_conn_end how, const char *text)
 
 static void read_later(struct pl_conn *conn);
 
+/* Bytes for an end that is gone are answered by a reset. */
+static bool awaits_acks(const struct pl_conn *conn)
+{
+	return conn->farewell != NULL && conn->other != NULL &&
+	       conn->acked < conn->sent;
+}
+
 static void read_discarding(struct pl_conn *conn)
 {
 	pl_buffer_consume(&conn->input, conn->arrived);
 	conn->arrived = 0;
-	if (conn->reset || (conn->eof && conn->half_closed))
+	if (conn->reset ||
+	    (conn->eof && conn->half_closed && !awaits_acks(conn)))
 		drop(conn);
 }
 
@@ -204,6 +216,11 @@ static void on_arrival(void *owner, size_t number)
 	struct pl_conn *conn = owner;
 
 	conn->arrived += number;
+	if (conn->other != NULL) {
+		conn->other->acked += number; /* it is there at once */
+		if (conn->other->closing)
+			read_later(conn->other);
+	}
 	read_later(conn);
 }
 
@@ -321,7 +338,8 @@ static void half_close(struct pl_conn *conn)
 	if (conn->other != NULL && !conn->wire->cut)
 		world_add(conn->world, conn->wire->link.latency_ms, on_eof,
 			  conn->other, 0);
-	if (conn->closing && (conn->eof || conn->other == NULL))
+	if (conn->closing && (conn->eof || conn->other == NULL) &&
+	    !awaits_acks(conn))
 		drop(conn);
 }
 
@@ -369,8 +387,10 @@ void conns_abort(struct script *world, struct pl_loop *loop)
 
 	for (; conn != NULL; conn = next) {
 		next = LIST_NEXT(conn, in_world);
-		if (conn->loop == loop)
-			drop(conn);
+		if (conn->loop != loop)
+			continue;
+		conn->farewell = NULL;
+		drop(conn);
 	}
 }
 
@@ -417,6 +437,16 @@ uint64_t pl_conn_sent(const struct pl_conn *conn)
 	return conn->sent;
 }
 
+uint64_t pl_conn_acked(const struct pl_conn *conn)
+{
+	return conn->acked;
+}
+
+uint64_t pl_conn_settle(struct pl_conn *conn)
+{
+	return conn->acked;
+}
+
 void pl_conn_set_output_limit(struct pl_conn *conn, size_t bytes)
 {
 	conn->output.limit = bytes;
@@ -448,6 +478,16 @@ void pl_conn_close(struct pl_conn *conn, uint64_t linger_ms)
 	pl_timer_set(conn->linger, linger_ms);
 	read_later(conn);
 	mark_dirty(conn);
+}
+
+void pl_conn_farewell(struct pl_conn *conn, uint64_t linger_ms,
+		      void (*gone)(void *owner, uint64_t acked), void *owner)
+{
+	if (conn->closing)
+		return;
+	conn->farewell = gone;
+	conn->farewell_owner = owner;
+	pl_conn_close(conn, linger_ms);
 }
 
 void pl_conn_abort(struct pl_conn *conn)

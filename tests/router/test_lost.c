@@ -1,0 +1,502 @@
+/*
+ * Stanzas on streams without stream management: where such a stream breaks, or
+ * ends, each of them arrives once or comes back once. The scripted link knows
+ * what the peer's TCP has.
+ */
+#include "server.h"
+
+enum { FLOW = 200 };
+
+static const char alpha[] = "alpha.example", beta[] = "beta.example";
+static struct server a, b;
+static struct script_server *listener;
+static struct peer peer;
+
+/* ----- local services that count ----- */
+
+static unsigned arrived[2][FLOW], returned[2][FLOW];
+static int last_arrived[2];
+static bool out_of_order;
+static char condition[64]; /* of what came back last */
+
+static void read_condition(const void *bytes, size_t length)
+{
+	const char *at = memmem(bytes, length, "<error", 6);
+
+	at = at != NULL ? strstr(at + 1, "<") : NULL;
+	snprintf(condition, sizeof condition, "%.40s", at != NULL ? at : "");
+	condition[strcspn(condition, " ")] = '\0';
+}
+
+/* Messages are numbered by their ids. */
+static enum pl_delivery deliver(void *owner, const char *domain,
+				const void *bytes, size_t length,
+				struct pl_sender *sender)
+{
+	int side = *(const int *)owner;
+	const char *id = memmem(bytes, length, " id='m", 6);
+	int number = id != NULL ? atoi(id + 6) : -1;
+
+	(void)domain;
+	(void)sender;
+	if (memmem(bytes, length, "<message", 8) == NULL)
+		return PL_DELIVERY_NONE;
+	assert_in_range(number, 0, FLOW - 1);
+	if (memmem(bytes, length, "type='error'", 12) != NULL) {
+		returned[side][number]++;
+		read_condition(bytes, length);
+		return PL_DELIVERY_TAKEN;
+	}
+	arrived[side][number]++;
+	if (number < last_arrived[side])
+		out_of_order = true;
+	last_arrived[side] = number;
+	return PL_DELIVERY_TAKEN;
+}
+
+static const struct pl_local service = { .deliver = deliver };
+static const int side_a = 0, side_b = 1;
+
+static void send_typed(struct server *from, const char *local,
+		       const char *remote, const char *type, int number,
+		       int bytes)
+{
+	struct pl_stanza stanza = { .name = "message", .type = type };
+	static char text[70000];
+	char id[16];
+
+	snprintf(id, sizeof id, "m%d", number);
+	stanza.id = id;
+	snprintf(stanza.from, sizeof stanza.from, "u@%s", local);
+	snprintf(stanza.to, sizeof stanza.to, "v@%s", remote);
+	snprintf(stanza.from_domain, sizeof stanza.from_domain, "%s", local);
+	snprintf(stanza.to_domain, sizeof stanza.to_domain, "%s", remote);
+	stanza.length = (size_t)snprintf(text, sizeof text,
+		"<message from='%s' to='%s' id='%s'><body>%*s</body></message>",
+		stanza.from, stanza.to, id, bytes, "x");
+	stanza.bytes = text;
+	pl_router_send(from->router, &stanza, NULL);
+}
+
+static void send_message(struct server *from, const char *local,
+			 const char *remote, int number, int bytes)
+{
+	send_typed(from, local, remote, NULL, number, bytes);
+}
+
+static void send_many(int from, int to, int bytes)
+{
+	for (int i = from; i < to; i++)
+		send_message(&a, alpha, beta, i, bytes);
+}
+
+static unsigned count(const unsigned *of)
+{
+	unsigned sum = 0;
+
+	for (int i = 0; i < FLOW; i++)
+		sum += of[i];
+	return sum;
+}
+
+static void came_back(int from, int to)
+{
+	for (int i = 0; i < FLOW; i++)
+		if (returned[0][i] != (i >= from && i < to))
+			fail_msg("m%d came back %u times", i, returned[0][i]);
+	if (to > from)
+		assert_string_equal(condition, "<remote-server-timeout");
+}
+
+/* ----- set-up ----- */
+
+static int begin(void **state)
+{
+	memset(&a, 0, sizeof a);
+	memset(&b, 0, sizeof b);
+	memset(&peer, 0, sizeof peer);
+	memset(arrived, 0, sizeof arrived);
+	memset(returned, 0, sizeof returned);
+	memset(condition, 0, sizeof condition);
+	last_arrived[0] = last_arrived[1] = -1;
+	out_of_order = false;
+	return world_begin(state);
+}
+
+static int end(void **state)
+{
+	if (peer.raw != NULL)
+		peer_free(&peer);
+	return world_end(state);
+}
+
+static void begin_server(struct server *server, const char *domain,
+			 const char *endpoint, const char *partner, int row,
+			 const int *side)
+{
+	server_start(server, domain, endpoint, "valid");
+	server_rule(server, partner, row);
+	pl_router_set_local(server->router, &service, (void *)side);
+}
+
+static void two(int row)
+{
+	begin_server(&a, alpha, "192.0.2.1:5269", beta, row, &side_a);
+	begin_server(&b, beta, "192.0.2.2:5269", alpha, row, &side_b);
+}
+
+/* ----- two of us, and a connection that breaks anywhere ----- */
+
+static void flow(size_t reset_after)
+{
+	struct script_link link = { .latency_ms = 2, .chunk = 700,
+				    .reset_after = reset_after };
+
+	script_link(script, "192.0.2.2:5269", &link);
+	for (int i = 0; i < FLOW; i++) {
+		send_message(&a, alpha, beta, i, 40);
+		if (i % 5 == 4)
+			script_run(script, 3);
+		if (i == 5) {
+			script_run(script, 3);
+			link.reset_after = 0;
+			script_link(script, "192.0.2.2:5269", &link);
+		}
+	}
+	script_run(script, 130000);
+}
+
+static void once_each(size_t at)
+{
+	for (int i = 0; i < FLOW; i++) {
+		if (arrived[1][i] + returned[0][i] == 1)
+			continue;
+		show_log(&a);
+		fail_msg("break at %zu: m%d arrived %u times, came back %u "
+			 "times", at, i, arrived[1][i], returned[0][i]);
+	}
+	assert_false(out_of_order);
+}
+
+static void break_everywhere(int row, size_t from, size_t to)
+{
+	unsigned cases = 0, lossy = 0;
+	void *state = NULL;
+
+	for (size_t at = from; at < to; at += 900, cases++) {
+		if (cases > 0)
+			begin(&state);
+		two(row);
+		flow(at);
+		once_each(at);
+		lossy += count(returned[0]) > 0;
+		assert_int_equal(logged(&a, "event=undelivered", NULL),
+				 count(returned[0]) > 0);
+		if (at + 900 < to)
+			end(&state);
+	}
+	print_message("# %u cases, %u with something returned\n", cases, lossy);
+	assert_true(lossy > cases / 3);
+}
+
+static void test_break_under_tls(void **state)
+{
+	(void)state;
+	break_everywhere(7, 9000, 40000);
+}
+
+static void test_break_in_clear(void **state)
+{
+	(void)state;
+	break_everywhere(17, 1500, 25000);
+}
+
+/* All in one turn, over many TLS records of which some arrive. */
+static void test_break_of_a_burst(void **state)
+{
+	struct script_link link = { .latency_ms = 2, .chunk = 700 };
+
+	for (size_t at = 9000; at < 90000; at += 9100) {
+		if (at > 9000)
+			begin(state);
+		two(7);
+		send_message(&a, alpha, beta, 0, 40);
+		script_run(script, 1000);
+		pl_router_close(a.router, NULL);
+		script_run(script, 10000);
+		link.reset_after = at;
+		script_link(script, "192.0.2.2:5269", &link);
+		send_many(1, FLOW, 400);
+		script_run(script, 60);
+		link.reset_after = 0;
+		script_link(script, "192.0.2.2:5269", &link);
+		script_run(script, 130000);
+		once_each(at);
+		if (at > 20000)
+			assert_in_range(count(returned[0]), 1, FLOW - 20);
+		if (at + 9100 < 90000)
+			end(state);
+	}
+}
+
+/* ----- a scripted beta that we dial, with a stream in clear ----- */
+
+static void dial_beta(const struct script_link *link)
+{
+	begin_server(&a, alpha, "192.0.2.1:5269", beta, 17, &side_a);
+	if (link != NULL)
+		script_link(script, "192.0.2.2:5269", link);
+	script_dns_target(script, beta, "192.0.2.2:5269", false);
+	listener = script_listen(script, "192.0.2.2:5269");
+	send_message(&a, alpha, beta, 0, 40);
+	peer_accept(&peer, listener);
+	peer_answer(&peer, beta, alpha, "1", DIALBACK);
+	assert_true(peer_expect(&peer, "</db:result>"));
+	peer_say(&peer, "<db:result from='%s' to='%s' type='valid'/>", beta,
+		 alpha);
+	assert_true(peer_expect(&peer, "id='m0'"));
+	assert_true(peer_expect(&peer, "</message>"));
+}
+
+/* What does not fit into the window is nowhere but here. */
+static void test_peer_dies_unread(void **state)
+{
+	struct script_link link = { .window = 5000 };
+
+	(void)state;
+	dial_beta(&link);
+	script_stop_reading(peer.raw);
+	send_many(1, FLOW, 400);
+	script_run(script, 100);
+	assert_int_equal(count(returned[0]), 0);
+	script_reset(peer.raw);
+	script_run(script, 1000);
+	/* 5000 bytes are 10 whole messages of 488 bytes. */
+	came_back(11, FLOW);
+	assert_int_equal(logged(&a, "event=undelivered", "dir=out",
+				"remote=beta.example", "returned=189", NULL),
+			 1);
+}
+
+static void test_peer_vanishes(void **state)
+{
+	struct script_link link = { .silent_after = 3000 };
+
+	(void)state;
+	a.world.limits.ping_ms = 0;
+	dial_beta(&link);
+	send_many(1, 100, 40);
+	script_run(script, 1000);
+	assert_int_equal(count(returned[0]), 0);
+	pl_router_drop_all(a.router);
+	script_run(script, 1000);
+	assert_true(count(returned[0]) > 60);
+	came_back(100 - (int)count(returned[0]), 100);
+}
+
+static void test_nothing_without_need(void **state)
+{
+	(void)state;
+	dial_beta(NULL);
+	send_many(1, FLOW, 40);
+	assert_true(peer_expect(&peer, "id='m199'"));
+	script_run(script, 1000);
+	script_reset(peer.raw);
+	script_run(script, 1000);
+	came_back(0, 0);
+	assert_int_equal(logged(&a, "event=undelivered", NULL), 0);
+}
+
+static void test_errors_never_come_back(void **state)
+{
+	struct script_link link = { .window = 2000 };
+
+	(void)state;
+	dial_beta(&link);
+	script_stop_reading(peer.raw);
+	for (int i = 1; i < 50; i++)
+		send_typed(&a, alpha, beta, i % 2 ? "error" : "result", i, 400);
+	script_run(script, 100);
+	script_reset(peer.raw);
+	script_run(script, 1000);
+	came_back(0, 0);
+}
+
+/* ----- ends with a word ----- */
+
+static void test_peer_closes_and_reads(void **state)
+{
+	(void)state;
+	dial_beta(NULL);
+	send_many(1, FLOW, 400);
+	peer_say(&peer, "</stream:stream>");
+	assert_true(peer_expect(&peer, "id='m199'"));
+	assert_true(peer_expect(&peer, "</stream:stream>"));
+	script_close(peer.raw);
+	script_run(script, 10000);
+	came_back(0, 0);
+	assert_int_equal(pl_router_streams(a.router), 0);
+}
+
+static void test_peer_closes_and_reads_no_more(void **state)
+{
+	struct script_link link = { .window = 5000 };
+
+	(void)state;
+	dial_beta(&link);
+	script_stop_reading(peer.raw);
+	send_many(1, FLOW, 400);
+	peer_say(&peer, "</stream:stream>");
+	script_run(script, 1000);
+	came_back(0, 0); /* it may still read */
+	assert_int_equal(pl_router_streams(a.router), 1);
+	script_run(script, 10000);
+	came_back(11, FLOW);
+	assert_int_equal(pl_router_streams(a.router), 0);
+}
+
+static void test_peer_closes_and_dies(void **state)
+{
+	struct script_link link = { .window = 5000 };
+
+	(void)state;
+	dial_beta(&link);
+	script_stop_reading(peer.raw);
+	send_many(1, FLOW, 400);
+	peer_say(&peer, "</stream:stream>");
+	script_run(script, 100);
+	script_close(peer.raw);
+	script_run(script, 100);
+	came_back(11, FLOW);
+}
+
+/* After most errors the peer takes nothing; a server that stops may. */
+static void test_peer_errs(void **state)
+{
+	struct script_link link = { .window = 5000 };
+
+	(void)state;
+	dial_beta(&link);
+	script_stop_reading(peer.raw);
+	send_many(1, FLOW, 400);
+	peer_say(&peer, "<stream:error><policy-violation xmlns="
+		 "'urn:ietf:params:xml:ns:xmpp-streams'/></stream:error>"
+		 "</stream:stream>");
+	script_run(script, 100);
+	came_back(11, FLOW);
+}
+
+static void test_peer_stops(void **state)
+{
+	struct script_link link = { .window = 5000 };
+
+	(void)state;
+	dial_beta(&link);
+	script_stop_reading(peer.raw);
+	send_many(1, FLOW, 400);
+	peer_say(&peer, "<stream:error><system-shutdown xmlns="
+		 "'urn:ietf:params:xml:ns:xmpp-streams'/></stream:error>"
+		 "</stream:stream>");
+	script_run(script, 100);
+	came_back(0, 0);
+	script_go_on_reading(peer.raw);
+	assert_true(peer_expect(&peer, "id='m199'"));
+	assert_true(peer_expect(&peer, "</stream:stream>"));
+	script_close(peer.raw);
+	script_run(script, 10000);
+	came_back(0, 0);
+}
+
+static void on_done(void *owner)
+{
+	(*(unsigned *)owner)++;
+}
+
+static void test_we_stop(void **state)
+{
+	struct script_link link = { .window = 5000 };
+	unsigned done = 0;
+
+	(void)state;
+	dial_beta(&link);
+	script_stop_reading(peer.raw);
+	send_many(1, FLOW, 400);
+	script_run(script, 100);
+	pl_router_shutdown(a.router, on_done, &done);
+	script_run(script, 1000);
+	assert_int_equal(done, 0);
+	came_back(0, 0);
+	script_run(script, 20000);
+	assert_int_equal(done, 1);
+	came_back(11, FLOW);
+}
+
+/* The last second of a drain: nothing is left open, and nothing is silent. */
+static void test_we_stop_at_once(void **state)
+{
+	struct script_link link = { .window = 5000 };
+	unsigned done = 0;
+
+	(void)state;
+	dial_beta(&link);
+	script_stop_reading(peer.raw);
+	send_many(1, FLOW, 400);
+	script_run(script, 100);
+	pl_router_shutdown(a.router, on_done, &done);
+	script_run(script, 1000);
+	pl_router_drop_all(a.router);
+	script_run(script, 10);
+	assert_int_equal(done, 1);
+	came_back(11, FLOW);
+}
+
+/* ----- what it costs ----- */
+
+/* Nothing is acknowledged for a long time: what is kept stays in bounds, and
+ * what finds no room comes back at once. */
+static void test_bounded(void **state)
+{
+	struct script_link link = { .latency_ms = 20 };
+	unsigned full;
+
+	(void)state;
+	link.window = 1 << 20;
+	dial_beta(&link);
+	a.world.limits.output_bytes = 10000;
+	for (int i = 1; i < FLOW; i++) {
+		send_message(&a, alpha, beta, i, 1);
+		script_run(script, 0); /* it leaves us at once */
+	}
+	script_run(script, 1);
+	full = count(returned[0]);
+	assert_in_range(full, 100, 190);
+	script_run(script, 5000);
+	assert_int_equal(count(returned[0]), full);
+	send_message(&a, alpha, beta, 1, 1);
+	script_run(script, 5000);
+	assert_int_equal(count(returned[0]), full);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
+	const struct CMUnitTest tests[] = {
+		TEST(test_break_under_tls),
+		TEST(test_break_in_clear),
+		TEST(test_break_of_a_burst),
+		TEST(test_peer_dies_unread),
+		TEST(test_peer_vanishes),
+		TEST(test_nothing_without_need),
+		TEST(test_errors_never_come_back),
+		TEST(test_peer_closes_and_reads),
+		TEST(test_peer_closes_and_reads_no_more),
+		TEST(test_peer_closes_and_dies),
+		TEST(test_peer_errs),
+		TEST(test_peer_stops),
+		TEST(test_we_stop),
+		TEST(test_we_stop_at_once),
+		TEST(test_bounded),
+	};
+
+	return cmocka_run_group_tests(tests, suite_begin, suite_end);
+}
