@@ -219,6 +219,8 @@ struct pl_stream_events {
 			    uint32_t count);
 	/* Stream management is agreed on or not: its pairs can send now. */
 	void (*on_settled)(void *owner, struct pl_stream *stream);
+	/* It rested, and something comes or goes again; may be NULL. */
+	void (*on_awake)(void *owner, struct pl_stream *stream);
 	/* The stream ended; the last call. code, next: of its end. */
 	void (*on_ended)(void *owner, struct pl_stream *stream,
 			 enum pl_code code, enum pl_next next,
@@ -283,12 +285,14 @@ void pl_stream_pause(struct pl_stream *stream);
 void pl_stream_resume(struct pl_stream *stream);
 /* The largest stanza that the peer takes (XEP-0478); 0: it did not say. */
 size_t pl_stream_most(const struct pl_stream *stream);
-/* Shows life by white space where nothing else did for the keepalive time; to
- * be called now and then. */
-void pl_stream_keepalive(struct pl_stream *stream);
-/* Once a second too: a stream that was silent for some seconds gives back what
- * its parser holds, 10 KB and more. True when it did so now. */
+/* Shows life by white space where nothing else did for the keepalive time; when
+ * it is to be called again (as of pl_loop_now_ms(), UINT64_MAX: never). */
+uint64_t pl_stream_keepalive(struct pl_stream *stream);
+/* To be called once a second, until it rests: a stream that was silent for some
+ * seconds gives back what its parser holds, 10 KB and more, and rests until it
+ * is used again (on_awake). True when it began to rest now. */
 bool pl_stream_rest(struct pl_stream *stream);
+bool pl_stream_rests(const struct pl_stream *stream);
 /* The peer does not answer: drops the connection as if it had broken. */
 void pl_stream_dead(struct pl_stream *stream);
 /* Verify only, after on_ready: asks for a key. */

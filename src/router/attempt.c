@@ -67,6 +67,7 @@ static void attempt_failed(struct route *route, enum pl_code code,
 	route->bounce = bounce;
 	route->pair = NULL;
 	route->over = true; /* freed by the sweep or the next attempt */
+	look_stir(route->router);
 	if (route->outgoing != NULL)
 		outgoing_over(route->outgoing);
 	route_bounce_all(route, bounce);
@@ -257,7 +258,7 @@ void route_begin(struct route *route)
 		take_pair(route, pair);
 		return;
 	}
-	if (router_with_remote(router, route->remote, NULL) >=
+	if (limits_with_remote(router, route->remote, NULL) >=
 	    partner.connection_limit) {
 		tell_unreached(route, PL_CODE_CONNECTION_LIMIT, NULL, NULL);
 		attempt_failed(route, PL_CODE_CONNECTION_LIMIT,
@@ -334,6 +335,7 @@ void route_outcome(struct pl_router *router, struct pl_pair *pair,
 	}
 	pair->route = NULL;
 	route->pair = NULL;
+	look_stir(router);
 	if (next != PL_NEXT_NONE && route->outgoing != NULL && !route->over &&
 	    !route->given_up && !router->draining &&
 	    outgoing_next(route->outgoing, next))

@@ -20,6 +20,7 @@ void route_pair_gone(struct pl_pair *pair)
 	if (route->pair != pair)
 		return;
 	route->pair = NULL;
+	look_stir(route->router);
 	if (!route->lost && (!STAILQ_EMPTY(&route->waiting) ||
 			     route_to_resume(route) != NULL)) {
 		route->lost = true;

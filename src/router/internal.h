@@ -29,7 +29,7 @@
 #include "parley/router.h"
 
 enum {
-	ROUTES = 4096,           /* most routes kept */
+	ROUTES = 32768,          /* most routes kept */
 	RECORDS = 512,           /* most outcomes kept */
 	PINGS = 64,              /* under way at a time */
 	NEGOTIATIONS = 64,       /* likewise */
@@ -40,10 +40,12 @@ enum {
 	PAUSE_NETWORK_MS = 4000, /* at most, after what may pass any moment */
 	PAUSE_POLICY_MS = 60000, /* at most, after what somebody must mend */
 	SWEEP_MS = 1000,
-	RESTED_MANY = 200,
+	TRIM_MS = 2000,
 	PROBE_MS = 30000,        /* for the answer of a silent peer */
 	CANDIDATES = 32,         /* for making room */
-	BUCKETS = 1024,          /* of the table of routes; a power of two */
+	BUCKETS = 8192,          /* of the table of routes; a power of two */
+	TALLY_BUCKETS = 2048,    /* of each tally; a power of two */
+	RECORD_BUCKETS = 256,    /* of the table of records; a power of two */
 	SCRATCH_BYTES = 65536,   /* kept for the next stanza */
 	SENDER_QUEUES = 4,       /* full pair queues that one sender may have */
 	SESSIONS = 256,          /* broken streams that can be resumed */
@@ -66,6 +68,9 @@ struct link {
 	struct authority *authority;   /* borrowed; verify only */
 	struct pl_sender *sender;      /* owned; NULL: it has sent nothing */
 	struct pl_brake *brake;        /* owned; NULL: never was full */
+	struct pl_timer *look;         /* owned; when something may be due */
+	char *counted;                 /* owned; in by_remote; NULL: not yet */
+	bool stranger;                 /* counted among those */
 	struct pl_ping *probe;         /* under way, or NULL */
 	uint64_t probed_ms;
 	struct session *session;       /* owned; NULL: nothing unacknowledged */
@@ -124,6 +129,13 @@ TAILQ_HEAD(record_list, record_entry);
 TAILQ_HEAD(session_list, session);
 TAILQ_HEAD(sent_list, sent);
 
+/* How often each name occurs (limits.c). */
+LIST_HEAD(tally_bucket, tallied);
+struct tally {
+	struct tally_bucket buckets[TALLY_BUCKETS];
+};
+LIST_HEAD(record_bucket, record_entry);
+
 struct pl_router {
 	struct pl_world *world;         /* borrowed */
 	struct link_list links;
@@ -148,8 +160,13 @@ struct pl_router {
 	unsigned links_count, routes_count, authorities_count, pings_count,
 		negotiations_count, records_count,
 		sessions_count, lost_count, leaving_count;
-	struct pl_timer *sweep;         /* owned */
-	unsigned rested;                /* streams, since memory went back */
+	struct tally by_address;        /* incoming streams */
+	struct tally strangers;         /* those that have not authenticated */
+	struct tally by_remote;         /* streams that named a partner */
+	struct record_bucket record_buckets[RECORD_BUCKETS];
+	struct pl_timer *sweep;         /* owned; while `sweeping` */
+	struct pl_timer *trim;          /* owned; while `trim_due` */
+	bool sweeping, trim_due;
 	uint64_t last_refused_log_ms, last_gate_log_ms;
 	unsigned gate_untold;           /* refusals since that line */
 	bool draining;
@@ -163,10 +180,29 @@ struct pl_stream *router_dialled(struct pl_router *router,
 				 struct outgoing *outgoing,
 				 struct authority *authority,
 				 const struct pl_stream_initiate *how);
-unsigned router_with_remote(const struct pl_router *router,
-			    const char *remote, const struct pl_stream *but);
+/* Of one or two names; b "": of a. */
+uint64_t router_hash(const struct pl_router *router, const char *a,
+		     const char *b);
 /* While it drains: something that it waited for is over. */
 void router_maybe_drained(struct pl_router *router);
+
+/* limits.c */
+/* May this connection come in? False: it is dropped. */
+bool limits_admit(struct pl_router *router, struct pl_conn *conn);
+void limits_begin(struct link *link);
+void limits_name(struct link *link, const char *remote); /* it says that it is */
+void limits_known(struct link *link); /* it authenticated */
+void limits_end(struct link *link);
+/* Streams that named this partner, without this one (NULL: with all). */
+unsigned limits_with_remote(struct pl_router *router, const char *remote,
+			    const struct link *but);
+
+/* look.c */
+void look_init(struct pl_router *router);
+void look_finish(struct pl_router *router);
+void look_begin(struct link *link);
+void look_soon(struct link *link); /* something of it is due, or will be */
+void look_stir(struct pl_router *router); /* the same of a route or session */
 
 /* traced.c: each does nothing where nothing is recorded */
 /* The beginning of an attempt, with its terms; NULL: nothing is recorded. */
@@ -240,14 +276,14 @@ void route_pair_gone(struct pl_pair *pair);
 void route_peer_came(struct pl_router *router, const char *local,
 		     const char *remote);
 void routes_init(struct pl_router *router);
-void routes_sweep(struct pl_router *router);
+bool routes_sweep(struct pl_router *router); /* is there more to do later? */
 void routes_stop(struct pl_router *router);
 void routes_free(struct pl_router *router);
 void routes_look_up_again(struct pl_router *router);
 void verify_look_up_again(struct pl_router *router);
 void routes_forgive(struct pl_router *router);
 
-struct route *route_find(const struct pl_router *router, const char *local,
+struct route *route_find(struct pl_router *router, const char *local,
 			 const char *remote);
 /* A stanza of its route's is sent and kept; acknowledged; or let go. */
 void route_unacked(struct waiting *waiting);
@@ -276,7 +312,7 @@ void session_resumed(struct link *link, const char *id, uint32_t acked);
 /* Parked: it is not resumed any more. */
 void session_give_up(struct session *session, struct link *link,
 		     uint32_t acked, const char *why);
-void sessions_sweep(struct pl_router *router);
+bool sessions_sweep(struct pl_router *router); /* is one left? */
 void sessions_stop(struct pl_router *router);
 void sessions_free(struct pl_router *router);
 
@@ -291,7 +327,7 @@ void sent_unplaced(struct link *link, struct waiting *waiting);
 /* Output is written: they have their places. */
 void sent_placed(struct link *link, const struct pl_place *place);
 /* Asks the kernel what the peer has, and lets go of that. */
-void sent_look(struct link *link);
+bool sent_look(struct link *link); /* is there more to look for? */
 /* Does it keep more than so many bytes? */
 bool sent_fills(struct link *link, size_t most);
 /* The peer has so much, and that is all. */
@@ -372,7 +408,7 @@ void negotiations_free(struct pl_router *router);
 
 /* record.c */
 void record_keep(struct pl_router *router, const struct pl_outcome *outcome);
-const struct pl_record *record_find(const struct pl_router *router,
+const struct pl_record *record_find(struct pl_router *router,
 				    bool incoming, const char *local,
 				    const char *remote);
 void records_free(struct pl_router *router);

@@ -7,6 +7,7 @@
 struct record_entry {
 	struct pl_record record;
 	TAILQ_ENTRY(record_entry) entry; /* in pl_router.records, newest last */
+	LIST_ENTRY(record_entry) in_bucket; /* in pl_router.record_buckets */
 };
 
 static char *copy(const char *text)
@@ -33,6 +34,7 @@ static void free_entry(struct pl_router *router, struct record_entry *entry)
 	struct pl_outcome *outcome = &entry->record.outcome;
 
 	TAILQ_REMOVE(&router->records, entry, entry);
+	LIST_REMOVE(entry, in_bucket);
 	router->records_count--;
 	free((void *)outcome->stream);
 	free((void *)outcome->local);
@@ -47,12 +49,19 @@ static void free_entry(struct pl_router *router, struct record_entry *entry)
 	free(entry);
 }
 
-static struct record_entry *find(const struct pl_router *router, bool incoming,
+static struct record_bucket *bucket_of(struct pl_router *router,
+				       const char *local, const char *remote)
+{
+	return &router->record_buckets[router_hash(router, local, remote) &
+				       (RECORD_BUCKETS - 1)];
+}
+
+static struct record_entry *find(struct pl_router *router, bool incoming,
 				 const char *local, const char *remote)
 {
 	struct record_entry *entry;
 
-	TAILQ_FOREACH(entry, &router->records, entry)
+	LIST_FOREACH(entry, bucket_of(router, local, remote), in_bucket)
 		if (entry->record.outcome.incoming == incoming &&
 		    strcmp(entry->record.outcome.local, local) == 0 &&
 		    strcmp(entry->record.outcome.remote, remote) == 0)
@@ -82,12 +91,13 @@ void record_keep(struct pl_router *router, const struct pl_outcome *outcome)
 			pl_outcome_fix(outcome, text, sizeof text));
 	}
 	TAILQ_INSERT_TAIL(&router->records, entry, entry);
+	LIST_INSERT_HEAD(bucket_of(router, outcome->local, outcome->remote),
+			 entry, in_bucket);
 	router->records_count++;
 }
 
-const struct pl_record *record_find(const struct pl_router *router,
-				    bool incoming, const char *local,
-				    const char *remote)
+const struct pl_record *record_find(struct pl_router *router, bool incoming,
+				    const char *local, const char *remote)
 {
 	struct record_entry *entry = find(router, incoming, local, remote);
 

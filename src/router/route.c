@@ -6,25 +6,16 @@
 
 /* ----- the table ----- */
 
-/* FNV-1a from a random start: whoever names domains does not know it. */
-static size_t bucket_of(const struct pl_router *router, const char *local,
-			const char *remote)
+static struct bucket *bucket_of(struct pl_router *router, const char *local,
+				const char *remote)
 {
-	uint64_t hash = router->seed;
-
-	for (const char *c = local; *c != '\0'; c++)
-		hash = (hash ^ (unsigned char)*c) * 0x100000001b3u;
-	hash = (hash ^ 0xff) * 0x100000001b3u; /* in no domain */
-	for (const char *c = remote; *c != '\0'; c++)
-		hash = (hash ^ (unsigned char)*c) * 0x100000001b3u;
-	return (hash ^ hash >> 32) & (BUCKETS - 1);
+	return &router->buckets[router_hash(router, local, remote) &
+				(BUCKETS - 1)];
 }
 
 void routes_init(struct pl_router *router)
 {
 	TAILQ_INIT(&router->routes);
-	pl_loop_random(router->world->loop, &router->seed,
-		       sizeof router->seed);
 }
 
 static void free_route(struct route *route)
@@ -46,13 +37,12 @@ static void free_route(struct route *route)
 	free(route);
 }
 
-struct route *route_find(const struct pl_router *router, const char *local,
+struct route *route_find(struct pl_router *router, const char *local,
 			 const char *remote)
 {
 	struct route *route;
 
-	LIST_FOREACH(route, &router->buckets[bucket_of(router, local, remote)],
-		     in_bucket)
+	LIST_FOREACH(route, bucket_of(router, local, remote), in_bucket)
 		if (strcmp(route->local, local) == 0 &&
 		    strcmp(route->remote, remote) == 0)
 			return route;
@@ -72,18 +62,20 @@ struct route *route_find_or_make(struct pl_router *router, const char *local,
 	route->remote = pl_strdup(remote);
 	STAILQ_INIT(&route->waiting);
 	TAILQ_INSERT_TAIL(&router->routes, route, entry);
-	LIST_INSERT_HEAD(&router->buckets[bucket_of(router, local, remote)],
-			 route, in_bucket);
+	LIST_INSERT_HEAD(bucket_of(router, local, remote), route, in_bucket);
 	router->routes_count++;
+	look_stir(router);
 	return route;
 }
 
 /* ----- keeping ----- */
 
-void routes_sweep(struct pl_router *router)
+/* A route with an open pair has nothing due. */
+bool routes_sweep(struct pl_router *router)
 {
 	uint64_t now = pl_loop_now_ms(router->world->loop);
 	struct route *route, *next;
+	bool more = false;
 
 	for (route = TAILQ_FIRST(&router->routes); route != NULL;
 	     route = next) {
@@ -98,7 +90,10 @@ void routes_sweep(struct pl_router *router)
 		    route->session == NULL && route->unacked_bytes == 0 &&
 		    now - route->used_ms > 60000)
 			free_route(route);
+		else if (route->pair == NULL)
+			more = true;
 	}
+	return more;
 }
 
 void routes_free(struct pl_router *router)

@@ -1,99 +1,9 @@
-/* The streams of a loop: taken in, limited, listed, ended. */
+/* The streams of a loop: taken in, listed, ended. */
 #include "internal.h"
 
 #include <assert.h>
-#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
-
-/* ----- limits ----- */
-
-unsigned router_with_remote(const struct pl_router *router,
-			    const char *remote, const struct pl_stream *but)
-{
-	struct pl_stream_info info;
-	unsigned count = 0;
-	struct link *link;
-
-	TAILQ_FOREACH(link, &router->links, entry) {
-		if (link->stream == but)
-			continue;
-		pl_stream_info(link->stream, &info);
-		if (!info.ended && !info.verify_only &&
-		    strcmp(info.remote, remote) == 0)
-			count++;
-	}
-	return count;
-}
-
-static unsigned with_address(const struct pl_router *router, const char *group,
-			     bool unauthenticated_only)
-{
-	struct pl_stream_info info;
-	unsigned count = 0;
-	struct link *link;
-
-	TAILQ_FOREACH(link, &router->links, entry) {
-		pl_stream_info(link->stream, &info);
-		if (info.incoming && !info.ended &&
-		    strcmp(info.addr_group, group) == 0 &&
-		    !(unauthenticated_only && info.authenticated))
-			count++;
-	}
-	return count;
-}
-
-/* Drops the oldest unauthenticated connection of the address that has most of
- * them: a flood pays for itself, and a newcomer gets in. Only the oldest few
- * are looked at, so that a flood does not pay in our time either. */
-static bool make_room(struct pl_router *router)
-{
-	struct link *link, *victim = NULL;
-	struct pl_stream_info info;
-	unsigned most = 0, looked_at = 0;
-
-	TAILQ_FOREACH(link, &router->links, entry) {
-		unsigned count;
-
-		pl_stream_info(link->stream, &info);
-		if (!info.incoming || info.authenticated || info.ended)
-			continue;
-		if (++looked_at > CANDIDATES)
-			break;
-		count = with_address(router, info.addr_group, true);
-		if (count > most) {
-			most = count;
-			victim = link;
-		}
-	}
-	if (victim == NULL)
-		return false;
-	pl_stream_drop(victim->stream);
-	return true;
-}
-
-/* Says so once a second at most: a flood must not fill the log. */
-static void refuse(struct pl_router *router, struct pl_conn *conn,
-		   const char *which)
-{
-	uint64_t now = pl_loop_now_ms(router->world->loop);
-
-	if (router->world->counts != NULL)
-		router->world->counts->refused++;
-	if (router->last_refused_log_ms == 0 ||
-	    now - router->last_refused_log_ms >= 1000) {
-		struct pl_log_line line;
-
-		router->last_refused_log_ms = now;
-		pl_log_begin(&line, router->world->log, PL_LOG_WARNING);
-		pl_log_text(&line, "event", "refused");
-		pl_log_text(&line, "code", "connection-limit");
-		pl_log_text(&line, "limit", which);
-		pl_log_text(&line, "addr", pl_conn_peer(conn));
-		pl_log_end(&line);
-	}
-	pl_conn_abort(conn);
-}
 
 /* ----- what streams tell ----- */
 
@@ -118,8 +28,10 @@ static void on_outcome(void *owner, struct pl_stream *stream,
 		return;
 	}
 	verify_forget_pair(link->router, pair);
-	if (outcome->method != PL_METHOD_NONE)
-		route_peer_came(link->router, pair->local, pair->remote);
+	if (outcome->method == PL_METHOD_NONE)
+		return;
+	limits_known(link);
+	route_peer_came(link->router, pair->local, pair->remote);
 }
 
 static void on_pair_gone(void *owner, struct pl_stream *stream,
@@ -204,7 +116,9 @@ static bool may_connect(void *owner, struct pl_stream *stream,
 {
 	struct link *link = owner;
 
-	return router_with_remote(link->router, remote, stream) < limit;
+	(void)stream;
+	limits_name(link, remote);
+	return limits_with_remote(link->router, remote, link) < limit;
 }
 
 static bool on_sm_find(void *owner, struct pl_stream *stream, const char *id,
@@ -267,6 +181,8 @@ static void on_ended(void *owner, struct pl_stream *stream, enum pl_code code,
 	verify_forget_stream(router, stream);
 	TAILQ_REMOVE(&router->links, link, entry);
 	router->links_count--;
+	limits_end(link);
+	pl_timer_free(link->look);
 	if (link->probe != NULL)
 		pl_router_ping_cancel(link->probe);
 	session_ends(link);
@@ -280,6 +196,12 @@ static void on_ended(void *owner, struct pl_stream *stream, enum pl_code code,
 	free(link);
 	routes_lost(router);
 	router_maybe_drained(router);
+}
+
+static void on_awake(void *owner, struct pl_stream *stream)
+{
+	(void)stream;
+	look_soon(owner);
 }
 
 static const struct pl_stream_events stream_events = {
@@ -299,6 +221,7 @@ static const struct pl_stream_events stream_events = {
 	.on_sm_failed = on_sm_failed,
 	.on_sm_acked = on_sm_acked,
 	.on_settled = on_settled,
+	.on_awake = on_awake,
 	.on_ended = on_ended,
 };
 
@@ -323,28 +246,22 @@ static struct pl_stream *keep_link(struct link *link, struct pl_stream *stream)
 	pl_stream_set_data(stream, link);
 	TAILQ_INSERT_TAIL(&link->router->links, link, entry);
 	link->router->links_count++;
+	limits_begin(link);
+	look_begin(link);
 	return stream;
 }
 
 void pl_router_accept(struct pl_router *router, struct pl_conn *conn,
 		      bool direct_tls)
 {
-	const struct pl_world_limits *limits = &router->world->limits;
 	struct link *link;
 
 	if (router->draining) {
 		pl_conn_abort(conn);
 		return;
 	}
-	if (with_address(router, pl_conn_peer_group(conn), false) >=
-	    limits->connections_per_address) {
-		refuse(router, conn, "connections-per-address");
+	if (!limits_admit(router, conn))
 		return;
-	}
-	if (router->links_count >= limits->connections && !make_room(router)) {
-		refuse(router, conn, "connections");
-		return;
-	}
 	link = new_link(router);
 	keep_link(link, pl_stream_receiving(router->world, &stream_events,
 					    link, conn, direct_tls,
@@ -368,84 +285,12 @@ struct pl_stream *router_dialled(struct pl_router *router,
 
 /* ----- the owner's calls ----- */
 
-/* ----- peers that vanished ----- */
-
-/* The answer comes on the peer's own stream: its silence is a sign, and what
- * follows is a new connection, no error. */
-static void on_probe_answer(void *owner, const struct pl_ping_result *result)
-{
-	struct link *link = owner;
-
-	link->probe = NULL;
-	link->probed_ms = pl_loop_now_ms(link->router->world->loop);
-	if (!result->answered)
-		pl_stream_dead(link->stream);
-}
-
-/* Where nothing went either way for the time set, the peer is asked for a sign
- * of life (XEP-0199 4.4). */
-static void probe(struct link *link, const struct pl_stream_info *info,
-		  uint64_t now)
-{
-	uint64_t ms = link->router->world->limits.ping_ms;
-	const struct pl_pair *pair;
-
-	if (ms == 0 || info->incoming || link->probe != NULL ||
-	    now - info->last_ms < ms || now - link->probed_ms < ms)
-		return;
-	for (pair = info->pairs; pair != NULL; pair = pair->next)
-		if (pair->state.role == PL_INITIATING &&
-		    pair->state.phase == PL_PAIR_OPEN)
-			break;
-	if (pair != NULL)
-		link->probe = pl_router_ping(link->router, pair->local,
-					     pair->remote, PROBE_MS,
-					     on_probe_answer, link);
-}
-
-/* What streams gave up lies between what others hold: the allocator keeps it
- * unless it is told. */
-static void give_back(struct pl_router *router)
-{
-	if (router->rested < RESTED_MANY)
-		return;
-	router->rested = 0;
-	malloc_trim(0);
-}
-
-/* Closes what carried nothing for the idle time. */
-static void sweep(void *owner)
-{
-	struct pl_router *router = owner;
-	uint64_t now = pl_loop_now_ms(router->world->loop);
-	struct link *link, *next;
-
-	for (link = TAILQ_FIRST(&router->links); link != NULL; link = next) {
-		struct pl_stream_info info;
-
-		next = TAILQ_NEXT(link, entry);
-		pl_stream_info(link->stream, &info);
-		if (!info.ended && info.authenticated &&
-		    now - info.last_ms >= router->world->limits.idle_ms)
-			pl_stream_idle(link->stream);
-		else if (!info.ended && info.authenticated) {
-			pl_stream_keepalive(link->stream);
-			sent_look(link);
-			router->rested += pl_stream_rest(link->stream);
-			probe(link, &info, now);
-		}
-	}
-	sessions_sweep(router);
-	routes_sweep(router);
-	give_back(router);
-	pl_timer_set(router->sweep, SWEEP_MS);
-}
-
 struct pl_router *pl_router_new(struct pl_world *world)
 {
 	struct pl_router *router = pl_calloc(1, sizeof *router);
 
 	router->world = world;
+	pl_loop_random(world->loop, &router->seed, sizeof router->seed);
 	TAILQ_INIT(&router->links);
 	routes_init(router);
 	TAILQ_INIT(&router->authorities);
@@ -457,8 +302,7 @@ struct pl_router *pl_router_new(struct pl_world *world)
 	STAILQ_INIT(&router->bounces);
 	pl_buffer_init(&router->scratch, 0);
 	router->bounce_timer = pl_timer_new(world->loop, bounces_send, router);
-	router->sweep = pl_timer_new(world->loop, sweep, router);
-	pl_timer_set(router->sweep, SWEEP_MS);
+	look_init(router);
 	return router;
 }
 
@@ -478,7 +322,7 @@ void pl_router_free(struct pl_router *router)
 	verify_free_all(router);
 	records_free(router);
 	pl_timer_free(router->bounce_timer);
-	pl_timer_free(router->sweep);
+	look_finish(router);
 	free(router);
 }
 
@@ -549,6 +393,7 @@ void pl_router_terms_changed(struct pl_router *router)
 	for (link = TAILQ_FIRST(&router->links); link != NULL; link = next) {
 		next = TAILQ_NEXT(link, entry);
 		pl_stream_terms_changed(link->stream);
+		look_soon(link); /* times may be others now */
 	}
 	routes_forgive(router);
 }

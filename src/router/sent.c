@@ -127,17 +127,18 @@ static void let_go(struct sent *sent, uint64_t acked)
 		waiting_free(next(sent));
 }
 
-void sent_look(struct link *link)
+bool sent_look(struct link *link)
 {
 	struct sent *sent = link->sent;
 	size_t limit = link->router->world->limits.output_bytes;
 
 	if (sent == NULL || STAILQ_EMPTY(&sent->list))
-		return;
+		return false;
 	sent->since = 0;
 	let_go(sent, pl_stream_acked(link->stream));
 	if (sent->bytes <= limit / 4)
 		pl_brake_release(link->brake);
+	return !STAILQ_EMPTY(&sent->list);
 }
 
 bool sent_fills(struct link *link, size_t most)

@@ -232,6 +232,7 @@ static void park(struct session *session, const struct pl_stream_sm *sm)
 	session->until_ms = pl_loop_now_ms(router->world->loop) + sm->max_ms;
 	TAILQ_INSERT_TAIL(&router->sessions, session, entry);
 	router->sessions_count++;
+	look_stir(router);
 	STAILQ_FOREACH(waiting, &session->unacked, entry)
 		route_park(waiting->route, session);
 	if (!session->incoming)
@@ -284,7 +285,7 @@ void session_ends(struct link *link)
 	free_session(session);
 }
 
-void sessions_sweep(struct pl_router *router)
+bool sessions_sweep(struct pl_router *router)
 {
 	uint64_t now = pl_loop_now_ms(router->world->loop);
 	struct session *session, *next;
@@ -294,6 +295,7 @@ void sessions_sweep(struct pl_router *router)
 		if (now >= session->until_ms)
 			fail(session, NULL, "not resumed in time");
 	}
+	return !TAILQ_EMPTY(&router->sessions);
 }
 
 void sessions_stop(struct pl_router *router)

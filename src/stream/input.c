@@ -265,6 +265,7 @@ static void tell_fault(struct pl_stream *stream)
 static void take(struct pl_stream *stream, const unsigned char *bytes,
 		 size_t length)
 {
+	keep_awake(stream);
 	while (length > 0 && !stream->ended) {
 		size_t used;
 

@@ -79,7 +79,7 @@ struct pl_stream {
 	bool traced_names;                     /* its trace was found by them */
 	bool heard, told;                      /* a byte of the peer's; an
 	                                        * outcome of a pair */
-	uint64_t rested_ms;                    /* last_ms when it rested */
+	bool rests;                            /* until it is used again */
 	bool untraced;                         /* the element in hand is a stanza
 	                                        * that its trace leaves out */
 	bool unplaced;                         /* stanzas of ours are in `out` */
@@ -214,6 +214,7 @@ void keep_write_limits(struct pl_stream *stream);
 void keep_read_limits(struct pl_stream *stream,
 		      const struct pl_xml_node *limits);
 void keep_count_stanza(struct pl_stream *stream);
+void keep_awake(struct pl_stream *stream); /* it is used */
 
 /* sm.c */
 void sm_begin(struct pl_stream *stream, const struct pl_stream_sm *resume);

@@ -74,17 +74,20 @@ static uint64_t interval(const struct pl_stream *stream)
 	return ms;
 }
 
-void pl_stream_keepalive(struct pl_stream *stream)
+uint64_t pl_stream_keepalive(struct pl_stream *stream)
 {
 	uint64_t ms = interval(stream);
 	uint64_t now = pl_loop_now_ms(stream->world->loop);
 
-	if (stream->ended || stream->core.phase != PL_OPEN || ms == 0 ||
-	    now - stream->sent_ms < ms || stream->out.length > 0 ||
-	    pl_conn_pending(stream->conn) > 0)
-		return;
-	write_text(stream, " ");
-	stream_flush(stream);
+	if (stream->ended || stream->core.phase != PL_OPEN || ms == 0)
+		return UINT64_MAX;
+	if (now - stream->sent_ms < ms)
+		return stream->sent_ms + ms;
+	if (stream->out.length == 0 && pl_conn_pending(stream->conn) == 0) {
+		write_text(stream, " ");
+		stream_flush(stream);
+	}
+	return now + ms;
 }
 
 /* ----- memory ----- */
@@ -93,13 +96,27 @@ bool pl_stream_rest(struct pl_stream *stream)
 {
 	uint64_t now = pl_loop_now_ms(stream->world->loop);
 
-	if (stream->rested_ms == stream->last_ms || stream->feeding ||
-	    stream->ended || stream->core.phase != PL_OPEN ||
-	    stream->parser == NULL || now - stream->last_ms < REST_MS)
+	if (stream->rests || stream->feeding || stream->ended ||
+	    stream->core.phase != PL_OPEN || stream->parser == NULL ||
+	    now - stream->last_ms < REST_MS)
 		return false;
-	stream->rested_ms = stream->last_ms;
+	stream->rests = true;
 	pl_xml_rest(stream->parser);
 	return true;
+}
+
+bool pl_stream_rests(const struct pl_stream *stream)
+{
+	return stream->rests;
+}
+
+void keep_awake(struct pl_stream *stream)
+{
+	if (!stream->rests)
+		return;
+	stream->rests = false;
+	if (stream->events->on_awake != NULL)
+		stream->events->on_awake(stream->owner, stream);
 }
 
 /* ----- how fast ----- */

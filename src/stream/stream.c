@@ -9,6 +9,7 @@
 void stream_touch(struct pl_stream *stream)
 {
 	stream->last_ms = pl_loop_now_ms(stream->world->loop);
+	keep_awake(stream);
 }
 
 void stream_words(struct pl_stream *stream, const char *format, ...)

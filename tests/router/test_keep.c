@@ -170,6 +170,56 @@ static void test_idle_seconds_of_the_peer(void **state)
 	assert_true(peer_expect_within(&peer, " ", 7500));
 }
 
+/* ----- idle streams ----- */
+
+static uint64_t happens_within(uint64_t ms)
+{
+	uint64_t before = script_happened(script);
+
+	script_run(script, ms);
+	return script_happened(script) - before;
+}
+
+/* Nothing is looked at while nothing can be due; a sign of life wakes a stream,
+ * and it rests again. */
+static void stay_idle(void)
+{
+	script_run(script, 120000);
+	assert_int_equal(happens_within(600000), 0);
+	peer_say(&peer, " ");
+	assert_in_range(happens_within(10000), 1, 6);
+	assert_int_equal(happens_within(600000), 0);
+}
+
+static void test_idle_costs_nothing(void **state)
+{
+	(void)state;
+	a.world.limits.idle_ms = 3600000;
+	a.world.limits.keepalive_ms = 0;
+	open_stream("");
+	stay_idle();
+}
+
+static void test_idle_costs_nothing_incoming(void **state)
+{
+	(void)state;
+	a.world.limits.idle_ms = 3600000;
+	a.world.limits.keepalive_ms = 0;
+	dial_us();
+	stay_idle();
+}
+
+/* What has been idle is closed all the same. */
+static void test_idle_ends(void **state)
+{
+	(void)state;
+	a.world.limits.idle_ms = 300000;
+	a.world.limits.keepalive_ms = 0;
+	open_stream("");
+	assert_true(peer_expect_not(&peer, "</stream:stream>", 250000));
+	assert_true(peer_expect_within(&peer, "</stream:stream>", 60000));
+}
+
 /* ----- a peer that vanished ----- */
 
 static void test_silent_peer(void **state)
@@ -322,6 +372,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(white_space), T(no_white_space),
 		T(idle_seconds_of_the_peer), T(silent_peer), T(we_tell_ours),
+		T(idle_costs_nothing), T(idle_costs_nothing_incoming),
+		T(idle_ends),
 		T(max_bytes_of_the_peer), T(zero_bytes), T(negative_bytes),
 		T(bytes_that_overflow), T(rate),
 		T(peer_comes_back), T(retry),

@@ -42,6 +42,8 @@ struct script *script_new(uint64_t seed);
 void script_free(struct script *script);
 
 uint64_t script_now(const struct script *script); /* ms since script_new() */
+/* How often a loop had something to do: timers, bytes, connections. */
+uint64_t script_happened(const struct script *script);
 /* What the wall clock shows now; at first it is the real time. */
 void script_set_time(struct script *script, time_t now);
 /* Lets time pass. Ends early when nothing is left that could happen. */

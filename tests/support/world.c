@@ -111,6 +111,7 @@ bool world_turn(struct script *world, uint64_t until)
 		happening = *first;
 		world_remove(world, first);
 		world->now = happening.when;
+		world->happened++;
 		happening.call(happening.owner, happening.number);
 	}
 	for (loop = LIST_FIRST(&world->loops); loop != NULL; loop = next) {
@@ -171,6 +172,11 @@ void script_free(struct script *world)
 	if (current == world)
 		current = NULL;
 	free(world);
+}
+
+uint64_t script_happened(const struct script *world)
+{
+	return world->happened;
 }
 
 uint64_t script_now(const struct script *world)

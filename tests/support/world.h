@@ -60,7 +60,7 @@ struct link_entry {
 struct dns_entry;
 
 struct script {
-	uint64_t now, seed;
+	uint64_t now, seed, happened;
 	int64_t wall_offset_us;
 	bool trace;
 	TAILQ_HEAD(happenings, happening) happenings;

@@ -186,6 +186,30 @@ static void warm_streams_allocate_nothing(void **state)
 	pl_xml_free(parser);
 }
 
+/* A stream at rest stays so when white space shows life, and what follows is
+ * read as ever. */
+static void white_space_wakes_nothing(void **state)
+{
+	const char *text = "<a xmlns:p='urn:p'><p:b/></a>";
+	unsigned elements = 0, before;
+	struct pl_xml_parser *parser = open_stream(&elements);
+
+	pl_xml_feed(parser, text, strlen(text));
+	pl_xml_rest(parser);
+	before = parsers;
+	for (unsigned i = 0; i < 10; i++)
+		assert_int_equal(pl_xml_feed(parser, " \n", 2), 2);
+	assert_int_equal(parsers, before);
+	assert_int_equal(pl_xml_position(parser),
+			 strlen(HEADER) + strlen(text) + 20);
+	pl_xml_feed(parser, text, strlen(text));
+	assert_int_equal(elements, 2);
+	assert_int_equal(parsers, before + 1);
+	pl_xml_feed(parser, "\n<b></c>", 8);
+	assert_int_equal(pl_xml_fault(parser), PL_XML_NOT_WELL_FORMED);
+	pl_xml_free(parser);
+}
+
 /* Expat keeps names for ever, so it is made anew from time to time. */
 static void long_streams_do_not_grow(void **state)
 {
@@ -223,6 +247,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_allocation),
 		cmocka_unit_test(warm_streams_allocate_nothing),
+		cmocka_unit_test(white_space_wakes_nothing),
 		cmocka_unit_test(long_streams_do_not_grow),
 		cmocka_unit_test(slow_tags_are_looked_at_seldom),
 	};
