@@ -99,6 +99,7 @@ struct pl_report_summary {
 	char side[8], why[1200], fix[800];
 	char local[256], remote[256], addr[64], tls[16], cipher[64], cert[48];
 	bool incoming;
+	bool component;     /* a local service (XEP-0114): no policy, no offers */
 	int row;            /* 0: none */
 	struct pl_policy policy;
 	int exit_status;

@@ -188,6 +188,12 @@ bool pl_trace_tie(struct pl_traced *connection, const char *local,
 void pl_trace_outcome(struct pl_traced *connection,
 		      const struct pl_outcome *outcome);
 
+/* How a component's handshake went: PL_CODE_NONE, or why it was refused (then
+ * with a sentence). It is no negotiation with another server: of the rings that
+ * of failures alone keeps some, where the component was told by name. */
+void pl_trace_component(struct pl_traced *connection, enum pl_code code,
+			const char *why);
+
 /* ----- one record ----- */
 
 /*

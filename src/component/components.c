@@ -149,8 +149,8 @@ static void taken(void *owner, const struct pl_stanza *stanza)
 }
 
 /* The host that a service belongs to: of those above it the nearest. */
-static const struct section *parent(const struct pl_components *components,
-				    const struct section *service)
+const struct section *host_above(const struct pl_components *components,
+				 const struct section *service)
 {
 	size_t length = strlen(service->name), longest = 0;
 	const struct section *section, *best = NULL;
@@ -182,7 +182,7 @@ static bool items(void *owner, const char *host,
 
 		if (section->attached == NULL || section->name[0] == '*')
 			continue;
-		above = parent(components, section);
+		above = host_above(components, section);
 		if (above != NULL && strcmp(above->name, host) != 0)
 			continue;
 		if (!show(show_owner, section->name))
@@ -234,6 +234,9 @@ static void make_room(struct pl_components *components)
 
 	TAILQ_FOREACH(component, &components->all, entry)
 		if (!component->attached) {
+			note_refused(component, PL_CODE_CONNECTION_LIMIT,
+				     NULL);
+			note_tcp(component, PL_DIR_OUT, "dropped");
 			component_drop(component);
 			return;
 		}

@@ -52,6 +52,7 @@ static void free_component(struct component *component)
 	pl_sender_free(component->sender);
 	pl_brake_free(component->brake);
 	pl_unsent_free(component->unsent);
+	pl_trace_leave(component->traced);
 	free(component->addr);
 	free(component->name);
 	free(component);
@@ -95,6 +96,7 @@ static void write_header(struct component *component)
 	pl_buffer_init(&out, 0);
 	pl_xml_write_header(&out, &open);
 	write_buffer(component, &out);
+	note_header_out(component, &open, &out);
 	pl_buffer_finish(&out);
 }
 
@@ -111,11 +113,16 @@ void component_end(struct component *component, const char *condition,
 		 condition != NULL ? condition : "it closed");
 	write_header(component); /* an error needs one (RFC 6120 4.9.1.2) */
 	pl_buffer_init(&out, 0);
-	if (condition != NULL)
+	if (condition != NULL) {
 		pl_xml_write_stream_error(&out, condition, text);
+		note_error_out(component, condition, text);
+	}
 	pl_buffer_text(&out, "</stream:stream>");
 	write_buffer(component, &out);
 	pl_buffer_finish(&out);
+	note_refused(component, note_code(component, condition), text);
+	note_close(component, PL_DIR_OUT);
+	note_tcp(component, PL_DIR_OUT, "closed");
 	pl_conn_close(component->conn, LINGER_MS);
 	component->conn = NULL;
 	leave(component);
@@ -152,6 +159,7 @@ static bool on_header(void *owner, const struct pl_xml_header *header)
 	struct component *component = owner;
 	char name[PL_DOMAIN_SIZE] = "";
 
+	note_header_in(component, header);
 	if (header->to == NULL || header->to[0] == '\0') {
 		component_end(component, "improper-addressing",
 			      "The header names no component");
@@ -165,6 +173,7 @@ static bool on_header(void *owner, const struct pl_xml_header *header)
 	}
 	free(component->name);
 	component->name = pl_strdup(name);
+	note_named(component);
 	write_header(component);
 	return true;
 }
@@ -197,6 +206,8 @@ static bool on_handshake(struct component *component,
 	pl_timer_clear(component->timer);
 	pl_xml_set_limits(component->parser, &limits);
 	pl_conn_write(component->conn, "<handshake/>", 12);
+	note_handshake_out(component, "<handshake/>");
+	note_attached(component);
 	log_this(component, PL_LOG_NOTICE, "component-attached", NULL);
 	return true;
 }
@@ -257,9 +268,11 @@ static bool on_element(void *owner, const struct pl_xml_node *element,
 {
 	struct component *component = owner;
 
-	(void)bytes;
-	if (!component->attached)
+	if (!component->attached) {
+		note_handshake_in(component, element, bytes);
 		return on_handshake(component, element);
+	}
+	note_element_in(component, element, is_stanza(element), bytes);
 	if (is_stanza(element))
 		on_stanza(component, element);
 	else if (pl_xml_is(element, "error", PL_NS_STREAM))
@@ -271,6 +284,7 @@ static bool on_element(void *owner, const struct pl_xml_node *element,
 
 static bool on_stream_end(void *owner)
 {
+	note_close(owner, PL_DIR_IN);
 	component_end(owner, NULL, NULL);
 	return false;
 }
@@ -300,6 +314,7 @@ static void tell_fault(struct component *component)
 
 	log_this(component, PL_LOG_WARNING, "component-fault",
 		 pl_xml_fault_text(component->parser));
+	note_fault(component, pl_xml_fault_text(component->parser));
 	component_end(component, conditions[fault],
 		      fault == PL_XML_LIMIT ? "More than this server accepts"
 					    : NULL);
@@ -310,7 +325,10 @@ static void on_data(void *owner, const void *bytes, size_t length)
 	struct component *component = owner;
 
 	component->feeding = true;
+	component->feed = bytes;
 	pl_xml_feed(component->parser, bytes, length);
+	component->feed_at += length;
+	component->feed = NULL;
 	if (!component->ended &&
 	    pl_xml_fault(component->parser) != PL_XML_NO_FAULT)
 		tell_fault(component);
@@ -327,6 +345,10 @@ static void on_end(void *owner, enum pl_conn_end end, const char *text)
 		 component->attached ? "component-detached"
 				     : "component-gone",
 		 end == PL_CONN_OVERFLOW ? "it does not read" : text);
+	note_tcp(component, end == PL_CONN_OVERFLOW ? PL_DIR_OUT : PL_DIR_IN,
+		 end == PL_CONN_OVERFLOW ? "dropped"
+		 : end == PL_CONN_RESET  ? "reset" : "eof");
+	note_refused(component, PL_CODE_PEER_CLOSED, NULL);
 	pl_unsent_gone(component->unsent, pl_conn_sent(component->conn));
 	pl_unsent_return(component->unsent);
 	component_drop(component);
@@ -358,6 +380,7 @@ bool component_write(struct component *component, const void *bytes,
 	    !pl_conn_write(component->conn, bytes, length))
 		return false;
 	component->sent++;
+	note_stanza_out(component, bytes, length);
 	return true;
 }
 
@@ -417,6 +440,7 @@ struct component *component_new(struct pl_components *components,
 	pl_conn_set_output_limit(conn, world->limits.output_bytes + 4096);
 	TAILQ_INSERT_TAIL(&components->all, component, entry);
 	components->unattached++;
+	note_accepted(component);
 	pl_conn_own(conn, &conn_events, component);
 	return component;
 }

@@ -56,6 +56,11 @@ static const struct pl_code_entry codes[PL_CODES] = {
 		"the peer's certificate does not name its domain",
 		"ask the peer for a certificate with a DNS-ID of its domain",
 	},
+	[PL_CODE_COMPONENT_REFUSED] = {
+		"component-refused", PL_STAGE_STREAM, PL_SIDE_EITHER, 6,
+		"a local service has the wrong secret, or is attached already",
+		"compare its secret with that of its component section",
+	},
 	[PL_CODE_CONNECTION_LIMIT] = {
 		"connection-limit", PL_STAGE_POLICY, PL_SIDE_US, 7,
 		"too many connections",

@@ -111,6 +111,16 @@ static const struct sentence sentences[PL_CODES] = {
 		       "that $R trusts",
 	},
 
+	/* ----- local services ----- */
+	[PL_CODE_COMPONENT_REFUSED] = {
+		"the local service $R at $A has the wrong secret, or is "
+		"attached already",
+		.fix = "on our side: compare secret-file of component \"$R\" "
+		       "with what the service was told, or set connect = "
+		       "replace",
+		.plain_words = true,
+	},
+
 	/* ----- policy and limits ----- */
 	[PL_CODE_CONNECTION_LIMIT] = {
 		"one more connection with $R ($A) would exceed a connection "

@@ -468,10 +468,18 @@ static void draw_header(struct pl_ladder *l, const struct pl_report_record *r,
 		stream_of(l, r)->hidden = true;
 		return;
 	}
-	add(&t, "<stream> to=%s", pl_report_text(r->detail, "to"));
+	if (l->summary->component && !is_in(r)) /* has no to (XEP-0114 3) */
+		add(&t, "<stream> from=%s", pl_report_text(r->detail, "from"));
+	else
+		add(&t, "<stream> to=%s", pl_report_text(r->detail, "to"));
 	arrow(l, r, t.text);
 	if (!verbose(l, 1))
 		return;
+	if (l->summary->component) {
+		if (*id != '\0')
+			note(l, ' ', "id=%s", id);
+		return;
+	}
 	note(l, ' ', "from=%s%s%s version=%s dialback=%s",
 	     pl_report_text(r->detail, "from"), *id ? " id=" : "", id,
 	     pl_report_text(r->detail, "version"),
@@ -505,11 +513,33 @@ static void draw_features(struct pl_ladder *l,
 		note(l, ' ', "also: %s", more.text);
 }
 
+/* Of a component: its proof, and that it is accepted. Waits behind that are its
+ * own business. */
+static void draw_handshake(struct pl_ladder *l, const struct pl_report_record *r)
+{
+	const char *name = pl_report_text(r->detail, "name");
+	const char *key = strstr(r->raw, "[key#");
+	struct text t = { "" };
+
+	if (strcmp(name, "handshake") != 0)
+		add(&t, "<%s>", name);
+	else if (is_in(r))
+		add(&t, "<handshake>%s%.10s", key ? " " : "", key ? key : "");
+	else
+		add(&t, "<handshake/> (accepted)");
+	arrow(l, r, t.text);
+	l->told = l->told || !is_in(r);
+}
+
 static void draw_stream_element(struct pl_ladder *l,
 				const struct pl_report_record *r, size_t index)
 {
 	struct text t = { "" };
 
+	if (l->summary->component) {
+		draw_handshake(l, r);
+		return;
+	}
 	add(&t, "<%s> (means nothing here)", pl_report_text(r->detail, "name"));
 	arrow(l, r, t.text);
 }

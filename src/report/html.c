@@ -171,7 +171,9 @@ static void put_policy(struct ink *ink, const struct pl_report_summary *s)
 	size_t count, used = 0;
 
 	if (s->row == 0) {
-		page_fact(ink, "Policy", "none: no partner matched");
+		page_fact(ink, "Policy", s->component
+			  ? "none: a local service (XEP-0114)"
+			  : "none: no partner matched");
 		return;
 	}
 	snprintf(text, sizeof text, "row %d: tls=%s, sasl=%s, dialback=%s",

@@ -15,6 +15,10 @@ static void draw_policy(struct pl_pieces *p, const struct pl_report_summary *s)
 	size_t count;
 	char text[128] = "none: this row is not valid";
 
+	if (s->component) {
+		pl_pieces_add(p, "a local service (XEP-0114)");
+		return;
+	}
 	if (s->row == 0) {
 		pl_pieces_add(p, "policy: not known");
 		return;
@@ -151,7 +155,9 @@ static void draw_good(struct pl_ladder *l, struct pl_pieces *p)
 	const struct pl_report_summary *s = l->summary;
 
 	pl_pieces_begin(p, &l->d, PL_TONE_OK, 4);
-	if (strcmp(s->result, "served") == 0)
+	if (s->component)
+		pl_pieces_add(p, "OK  the component is attached");
+	else if (strcmp(s->result, "served") == 0)
 		pl_pieces_add(p, "OK  a key was asked about: %s",
 			      answer_given(l->trace));
 	else
@@ -166,6 +172,11 @@ static void draw_four(struct pl_ladder *l)
 	const struct pl_report_summary *s = l->summary;
 	char label[300];
 
+	if (s->component) {
+		pl_draw_labelled(&l->d, PL_TONE_PLAIN, "first step:",
+				 s->first_step);
+		return;
+	}
 	snprintf(label, sizeof label, "%s %s:", s->remote,
 		 s->incoming ? "uses" : "offers");
 	if (pl_report_cells(label) > 15)

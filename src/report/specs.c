@@ -16,6 +16,7 @@ static const struct {
 	{ "certificate-unknown-ca", "RFC 5280, section 6" },
 	{ "certificate-wrong-name", "RFC 6120, section 13.7.1.2; RFC 6125, "
 	  "section 6" },
+	{ "component-refused", "XEP-0114, section 3" },
 	{ "connection-limit", "RFC 6120, section 13.12; parley.conf(5)" },
 	{ "dialback-cannot-reach-us", "XEP-0220, section 2.5" },
 	{ "dialback-invalid", "XEP-0220, section 2.1; XEP-0185" },

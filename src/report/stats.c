@@ -48,6 +48,8 @@ static void note(struct tally *t, const struct pl_report_trace *trace)
 	struct pl_report_summary s;
 
 	pl_report_summarise(trace, &s);
+	if (s.component)
+		return; /* no negotiation with another server */
 	t->traces++;
 	t->incoming += s.incoming;
 	count(t->results, s.result);

@@ -567,6 +567,12 @@ void verdict_of(const struct pl_report_summary *s, struct verdict *v)
 	memset(v, 0, sizeof *v);
 	if (strcmp(s->result, "negotiated") == 0) {
 		verdict_of_success(s, v);
+	} else if (strcmp(s->result, "served") == 0 && s->component) {
+		v->tone = TONE_OK;
+		snprintf(v->title, sizeof v->title, "Component attached");
+		snprintf(v->text, sizeof v->text,
+			 "The handshake of a local service was right; attached "
+			 "for %s", ink_span(span, s->total_us));
 	} else if (strcmp(s->result, "served") == 0) {
 		v->tone = TONE_OK;
 		snprintf(v->title, sizeof v->title, "Key verified");
@@ -575,7 +581,8 @@ void verdict_of(const struct pl_report_summary *s, struct verdict *v)
 			 ink_span(span, s->total_us));
 	} else if (strcmp(s->result, "failed") == 0) {
 		v->tone = TONE_FAIL;
-		snprintf(v->title, sizeof v->title, "No method");
+		snprintf(v->title, sizeof v->title, "%s",
+			 s->component ? "Component refused" : "No method");
 		snprintf(v->text, sizeof v->text,
 			 "Failed at stage %s after %s: %s",
 			 pl_stage_name(s->stage), ink_span(span, s->total_us),

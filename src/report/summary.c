@@ -765,7 +765,8 @@ static void find_all(const struct facts *facts)
 	if (strcmp(s->tls, "TLSv1.1") == 0 || strcmp(s->tls, "TLSv1") == 0)
 		find(s, "tls-old", "warn", "ask the peer to enable TLS 1.2 "
 		     "or 1.3", "%s is out of date", s->tls);
-	if (facts->slowest != NULL && facts->slowest_us >= SLOW_US)
+	if (facts->slowest != NULL && facts->slowest_us >= SLOW_US &&
+	    !s->component)
 		find(s, "slow", "info", "",
 		     "the peer took %.1f s to answer (%s)",
 		     (double)facts->slowest_us / 1e6, facts->slowest->event);
@@ -818,9 +819,13 @@ void pl_report_summarise(const struct pl_report_trace *trace,
 	s->external_unknown = facts.peer.external == PL_UNKNOWN;
 	s->dialback_unknown = facts.peer.dialback_tls == PL_UNKNOWN &&
 			      facts.peer.dialback_clear == PL_UNKNOWN;
-	name_offers(&facts, s->offers, sizeof s->offers);
-	name_requires(s, s->requires, sizeof s->requires);
-	name_works(&facts, s->would_work, sizeof s->would_work);
+	s->component = trace->all_count > 0 &&
+		       strcmp(trace->all[0].role, "component") == 0;
+	if (!s->component) {
+		name_offers(&facts, s->offers, sizeof s->offers);
+		name_requires(s, s->requires, sizeof s->requires);
+		name_works(&facts, s->would_work, sizeof s->would_work);
+	}
 	s->peer = facts.peer;
 	find_all(&facts);
 }

@@ -359,5 +359,7 @@ static inline bool tracer_keeps(const struct pl_tracer *tracer)
 }
 
 void ring_put(struct ring *ring, struct pl_trace *trace);
+/* Lets the oldest of a role go, until so many are left. */
+void ring_bound(struct ring *ring, enum pl_trace_role role, unsigned most);
 
 #endif

@@ -15,6 +15,7 @@ enum {
 	CHUNK_LEAST = 4096 - sizeof(size_t) * 4,
 	CHUNK_MOST = 64 * 1024 - sizeof(size_t) * 4,
 	NAME_SHOWN = 255,    /* bytes of a domain in a hop */
+	COMPONENT_FAILURES = 8, /* that are kept */
 };
 
 struct chunk {
@@ -305,6 +306,18 @@ static void leave_live(struct pl_trace *trace)
 	trace->ended = true;
 }
 
+/* One that tries again and again must not push other servers' failures out. */
+static void keep_component(struct pl_trace *trace, enum result result)
+{
+	if (result != RESULT_FAILED || trace->in_failures ||
+	    trace->remote == NULL)
+		return;
+	ring_bound(&trace->tracer->failures, PL_ROLE_COMPONENT,
+		   COMPONENT_FAILURES - 1);
+	ring_put(&trace->tracer->failures, trace);
+	trace->in_failures = true;
+}
+
 /* Into the rings where it belongs, once into each. Who never said who it is,
  * and who scans ports does not, pushes nobody out of the failures. */
 static void keep(struct pl_trace *trace)
@@ -315,6 +328,10 @@ static void keep(struct pl_trace *trace)
 
 	if (trace->number == 0)
 		trace->number = ++tracer->negotiations;
+	if (trace->role == PL_ROLE_COMPONENT) {
+		keep_component(trace, result);
+		return;
+	}
 	if (failure && !trace->in_failures)
 		ring_put(&tracer->failures, trace);
 	if (result != RESULT_SERVED && !trace->in_recent)
@@ -645,4 +662,28 @@ void pl_trace_outcome(struct pl_traced *connection,
 	tell_why(trace, outcome);
 	name_trace(trace, trace->local == NULL ? outcome->local : NULL,
 		   trace->remote == NULL ? outcome->remote : NULL);
+}
+
+void pl_trace_component(struct pl_traced *connection, enum pl_code code,
+			const char *why)
+{
+	struct pl_trace *trace;
+
+	if (!pl_trace_live(connection))
+		return;
+	trace = connection->trace;
+	trace->told_us = tracer_now(trace->tracer);
+	trace->settled = false;
+	trace->served = code == PL_CODE_NONE;
+	if (trace->served)
+		return;
+	trace->told = trace->told_own = true;
+	trace->code = code;
+	trace->side = pl_code_entry(code)->side;
+	trace->ms = (trace->told_us - trace->start_us) / 1000;
+	memcpy(trace->told_stage_us, trace->stage_us,
+	       sizeof trace->told_stage_us);
+	trace->told_stages_seen = trace->stages_seen;
+	free(trace->why);
+	trace->why = why != NULL ? strdup(why) : NULL;
 }

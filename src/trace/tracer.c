@@ -53,6 +53,31 @@ static struct pl_trace *ring_at(const struct ring *ring, unsigned number)
 			   ring->size];
 }
 
+/* The newer ones move up. */
+static void remove_at(struct ring *ring, unsigned number)
+{
+	struct pl_trace *gone = ring_at(ring, number);
+
+	for (unsigned i = number; i > 0; i--)
+		ring->slots[(ring->next + ring->size - 1 - i) % ring->size] =
+			ring_at(ring, i - 1);
+	ring->next = (ring->next + ring->size - 1) % ring->size;
+	ring->count--;
+	trace_unring(gone);
+}
+
+void ring_bound(struct ring *ring, enum pl_trace_role role, unsigned most)
+{
+	unsigned count = 0;
+
+	for (unsigned i = 0; i < ring->count; i++) {
+		if (ring_at(ring, i)->role != role || ++count <= most)
+			continue;
+		remove_at(ring, i--);
+		count--;
+	}
+}
+
 /* Keeps the newest. */
 static void ring_resize(struct ring *ring, unsigned size)
 {

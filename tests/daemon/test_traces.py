@@ -4,6 +4,7 @@
 usage: test_traces.py PARLEYD PARLEY SCHEMA; prints TAP. Every record is held
 against the schema, where python3-jsonschema is there.
 """
+import hashlib
 import json
 import os
 import re
@@ -300,6 +301,149 @@ def what_a_stranger_sends_is_kept_out_of_files():
         assert numbers == sorted(numbers, reverse=True)
         assert pair.alpha.ask(verb="negotiations", since=numbers[1])["negotiations"] == rows[:1]
         assert pair.alpha.ask(verb="negotiations", id="000000000000")["negotiations"] == []
+
+
+COMPONENT = """
+components { listen = "127.0.0.1:%d" }
+component "echo.alpha.example" { secret = "%s" }
+partner "echo.alpha.example" { %s  trace = %s }
+"""
+COMPONENT_SECRET = "what a component of this test proves"
+HEADER = ("<?xml version='1.0'?><stream:stream xmlns='jabber:component:accept' "
+          "xmlns:stream='http://etherx.jabber.org/streams' to='%s'>")
+
+
+class Service:
+    """A local service (XEP-0114)."""
+
+    def __init__(self, port, name="echo.alpha.example"):
+        self.raw = socket.create_connection(("127.0.0.1", port), 5)
+        self.raw.settimeout(10)
+        self.say(HEADER % name)
+        self.id = re.search("id='([0-9a-f]+)'", self.until("id='", ">")).group(1)
+
+    def digest(self, secret=COMPONENT_SECRET):
+        return hashlib.sha1((self.id + secret).encode()).hexdigest()
+
+    def say(self, text):
+        self.raw.sendall(text.encode())
+
+    def until(self, *wanted):
+        text = ""
+        while not all(word in text for word in wanted):
+            more = self.raw.recv(4096).decode()
+            assert more, "closed: " + text
+            text += more
+        return text
+
+    def end(self):
+        while self.raw.recv(4096):
+            pass
+        self.raw.close()
+
+
+def until(condition, seconds=15):
+    deadline = time.time() + seconds
+    while not condition() and time.time() < deadline:
+        time.sleep(0.1)
+    return condition()
+
+
+def shown(path, *options):
+    done = subprocess.run([PARLEY, "trace", "show", *options, path], capture_output=True, text=True, timeout=30)
+    assert done.returncode == 0 and not done.stderr, (options, done)
+    return done.stdout
+
+
+@test
+def components_have_traces_of_their_own():
+    policy, port = POLICIES["tcp-dialback"][0], free_port()
+    with Pair(policy, more=COMPONENT %
+              (port, COMPONENT_SECRET, policy, "yes")) as pair:
+        alpha = pair.alpha
+        service = Service(port)
+        digests = [service.digest()]
+        service.say("<handshake>%s</handshake>" % digests[0])
+        service.until("<handshake/>")
+        service.say("<iq from='echo.alpha.example' to='alpha.example' id='1' type='get'>"
+                    "<ping xmlns='urn:xmpp:ping'/></iq>")
+        service.until("id='1'", "type='result'")
+        service.say("</stream:stream>")
+        service.end()
+        assert until(lambda: len(alpha.files()) == 1), alpha.logged()
+        assert until(lambda: "trace.end" in read(alpha.files()[0]))
+        text = read(alpha.files()[0])
+        records = check(text)
+        assert {record["role"] for record in records} == {"component"}
+        assert {record["hop"] for record in records[1:]} <= {"?>?", "echo.alpha.example>alpha.example"}
+        assert [(r["dir"], r["event"]) for r in records] == [
+            ("local", "trace.begin"), ("in", "tcp.accepted"), ("in", "stream.header"), ("out", "stream.header"),
+            ("in", "stream.element"), ("out", "stream.element"), ("local", "policy.note"), ("in", "stanza.seen"),
+            ("out", "stanza.seen"), ("in", "close.stream"), ("out", "close.stream"), ("out", "close.tcp"),
+            ("local", "trace.end")], records
+        assert records[4]["redacted"] == 1 and re.search(r"\[key#[0-9a-f]{4}\]</handshake>", records[4]["raw"])
+        assert records[-1]["detail"]["result"] == "served" and records[-1]["detail"]["exit"] == 0
+        # refused: kept among the failures as well, and told why
+        service = Service(port)
+        digests.append(service.digest("another"))
+        service.say("<handshake>%s</handshake>" % digests[1])
+        service.end()
+        assert until(lambda: len(alpha.files()) == 2), alpha.logged()
+        assert until(lambda: "trace.end" in read(alpha.files()[1]))
+        text += read(alpha.files()[1])
+        records = check(read(alpha.files()[1]))
+        assert records[-1]["detail"]["code"] == "component-refused", records[-1]
+        assert records[-1]["detail"]["why"] == "The handshake is wrong"
+        assert "established.failed" in {record["event"] for record in records}
+        for digest in digests:
+            assert digest not in text
+        assert COMPONENT_SECRET not in text
+        for path, word in (alpha.files()[0], "attached"), (alpha.files()[1], "component-refused"):
+            for options in (), ("-vv",), ("--format", "html"), ("--format", "svg"), ("--format", "mermaid"), \
+                    ("--format", "json"):
+                page = shown(path, *options)
+                assert "echo.alpha.example" in page, (options, page)
+                assert "policy: not known" not in page and "sasl=" not in page, page
+            assert word in shown(path), shown(path)
+
+
+@test
+def components_push_nothing_out_of_memory():
+    policy, port = POLICIES["tcp-dialback"][0], free_port()
+    with Pair(policy, "raw = negotiation", more=COMPONENT %
+              (port, COMPONENT_SECRET, policy, "no")) as pair:
+        alpha = pair.alpha
+        assert pair.ping("gone.example")["answered"] is False
+
+        def last(domain):
+            return alpha.ask(verb="trace", what="last", domain=domain, count=64)["traces"]
+
+        assert until(lambda: len(last("gone.example")) == 1)
+        before = alpha.ask(verb="negotiations", since=0)["negotiations"]
+        for _ in range(70):
+            service = Service(port)
+            service.say("<handshake>%s</handshake>" % service.digest("another"))
+            service.end()
+        for _ in range(70):
+            service = Service(port)
+            service.say("<handshake>%s</handshake>" % service.digest())
+            service.until("<handshake/>")
+            service.raw.close()
+        for _ in range(70):
+            try:
+                Service(port, "nobody.example")
+            except AttributeError:
+                pass
+            except AssertionError:
+                pass
+        assert until(lambda: len(last("echo.alpha.example")) == 8), len(last("echo.alpha.example"))
+        time.sleep(2.5)
+        kept = last("echo.alpha.example")
+        assert len(kept) == 8 and {trace["code"] for trace in kept} == {"component-refused"}, kept
+        for trace in kept:
+            check(trace["lines"])
+        assert len(last("gone.example")) == 1 and last("nobody.example") == []
+        assert alpha.ask(verb="negotiations", since=0)["negotiations"] == before
 
 
 def main():
