@@ -79,6 +79,8 @@ enum pl_stream_phase {
 	PL_AWAIT_ACCEPTANCE,  /* receiving: the SASL library's word */
 	PL_AWAIT_PAIRS,       /* stream negotiated; pairs are on their way */
 	PL_OPEN,              /* at least one pair is open */
+	PL_AWAIT_CLOSE,       /* our closing tag is out; what the peer still
+	                       * sends is taken until its own comes */
 	PL_ENDED,             /* nothing more is decided on this stream */
 };
 
@@ -254,6 +256,8 @@ struct pl_stream_event {
 	                      * pair of this stream is in PL_PAIR_AWAIT_VERIFY,
 	                      * so its answer must not fall into a handshake or
 	                      * before a new header */
+	bool stays;          /* PL_EV_TERMS_CHANGED: another pair on which the
+	                      * peer sends is legal still */
 	bool too_high;       /* PL_EV_SM: its `h` is none, or higher than what
 	                      * was sent */
 };
@@ -302,6 +306,8 @@ enum pl_action {
 	PL_DO_DISARM_NEGOTIATION, /* the deadline of the whole is met */
 	PL_DO_END_PAIRS,          /* give the end (step.code, step.next) to every
 	                           * pair; then no more pairs */
+	PL_DO_END_SENDING,        /* likewise to every pair but the open ones on
+	                           * which the peer sends */
 	PL_DO_SEND_ERROR,         /* stream error step.condition */
 	PL_DO_SEND_CLOSE,         /* </stream:stream>, after our header */
 	PL_DO_CLOSE,              /* flush, then end TLS and TCP; wait a little
@@ -322,6 +328,7 @@ enum pl_deadline {
 	PL_DEADLINE_VERIFY,            /* receiving pair, shorter than RESULT */
 	PL_DEADLINE_SM,                /* the answer to <enable/>, <resume/> */
 	PL_DEADLINE_SM_OFFER,          /* receiving: for either; short */
+	PL_DEADLINE_CLOSE,             /* the peer's closing tag, behind ours */
 };
 
 /* What the dialer may do after a failed stream. */

@@ -311,7 +311,8 @@ void pl_stream_drop(struct pl_stream *stream);      /* makes room: aborts */
 /* What it is, for listings and limits. Texts are borrowed. */
 struct pl_stream_info {
 	const char *id;         /* in logs */
-	bool incoming, verify_only, direct_tls, authenticated, ended;
+	bool incoming, verify_only, direct_tls, authenticated;
+	bool ended;             /* it is over, or our closing tag is out */
 	const char *local, *remote; /* of the header; "" where not known */
 	const char *tls, *cipher;   /* NULL: none */
 	enum pl_certificate certificate;

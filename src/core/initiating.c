@@ -710,6 +710,7 @@ static void on_deadline(struct pl_moment *m)
 	case PL_AWAIT_RESPONSE:
 	case PL_AWAIT_ACCEPTANCE:
 	case PL_AWAIT_PAIRS:
+	case PL_AWAIT_CLOSE:
 	case PL_ENDED:
 		return;
 	}

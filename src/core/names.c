@@ -15,6 +15,7 @@ static const char *const phases[] = {
 	[PL_AWAIT_ACCEPTANCE] = "await-acceptance",
 	[PL_AWAIT_PAIRS] = "await-pairs",
 	[PL_OPEN] = "open",
+	[PL_AWAIT_CLOSE] = "await-close",
 	[PL_ENDED] = "ended",
 };
 
@@ -141,6 +142,7 @@ static const char *const actions[] = {
 	[PL_DO_DISARM] = "disarm",
 	[PL_DO_DISARM_NEGOTIATION] = "disarm-negotiation",
 	[PL_DO_END_PAIRS] = "end-pairs",
+	[PL_DO_END_SENDING] = "end-sending",
 	[PL_DO_SEND_ERROR] = "send-error",
 	[PL_DO_SEND_CLOSE] = "send-close",
 	[PL_DO_CLOSE] = "close",

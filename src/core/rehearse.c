@@ -360,6 +360,7 @@ static void act(struct connection *c, struct party *p,
 		post_kind(peer, PL_EV_DISCONNECTED);
 		return;
 	case PL_DO_NOTHING:
+	case PL_DO_END_SENDING: /* nobody leaves an open stream here */
 	case PL_DO_RESTART:
 	case PL_DO_DELIVER:
 	case PL_DO_SM_ENABLED:

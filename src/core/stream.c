@@ -11,6 +11,15 @@
  *     TERMS_CHANGED, flag    policy-violation
  *     SHUTDOWN               system-shutdown
  *
+ *     AWAIT_CLOSE            behind the closing tag of an open stream on which
+ *                            the peer sends (RFC 6120 4.4)
+ *     ---------------------  ----------------------------------------------
+ *     STANZA                 delivered, where its pair is open
+ *     CLOSED, STREAM_ERROR   ended, as is any fault, and the deadline
+ *     DISCONNECTED, OVERFLOW ended
+ *     elements of the peer   ignored
+ *     any other              has no meaning any more
+ *
  * All other events are told in initiating.c and receiving.c. In PL_ENDED every
  * event is ignored.
  */
@@ -27,6 +36,8 @@ void pl_stream_init(struct pl_stream_state *state, enum pl_role role)
 	state->stage = PL_STAGE_TCP;
 }
 
+static void awaits_close(struct pl_moment *m);
+
 void pl_stream_step(const struct pl_terms *terms,
 		    struct pl_stream_state *state,
 		    const struct pl_stream_event *event,
@@ -37,6 +48,10 @@ void pl_stream_step(const struct pl_terms *terms,
 	memset(step, 0, sizeof *step);
 	if (state->phase == PL_ENDED)
 		return;
+	if (state->phase == PL_AWAIT_CLOSE) {
+		awaits_close(&m);
+		return;
+	}
 	switch ((enum pl_role)state->role) {
 	case PL_INITIATING:
 		pl_initiating_step(&m);
@@ -96,7 +111,7 @@ void pl_step_arm(struct pl_step *step, enum pl_deadline deadline)
 
 /* -------------------------------------------------------------- ends */
 
-static void end(struct pl_moment *m, struct pl_end end)
+static void note_end(struct pl_moment *m, struct pl_end end)
 {
 	m->step->code = (uint8_t)end.code;
 	m->step->stage = (uint8_t)end.stage;
@@ -104,6 +119,11 @@ static void end(struct pl_moment *m, struct pl_end end)
 	m->step->next = (uint8_t)end.next;
 	m->state->code = (uint8_t)end.code;
 	m->state->stage = (uint8_t)end.stage;
+}
+
+static void end(struct pl_moment *m, struct pl_end end)
+{
+	note_end(m, end);
 	m->state->phase = PL_ENDED;
 	pl_step_add(m->step, PL_DO_END_PAIRS);
 }
@@ -130,6 +150,104 @@ void pl_moment_close(struct pl_moment *m, struct pl_end why)
 		pl_step_add(m->step, PL_DO_SEND_CLOSE);
 	end(m, why);
 	pl_step_add(m->step, PL_DO_CLOSE);
+}
+
+/* What the peer sends behind our closing tag is delivered, unless it counts: then
+ * the peer knows what was not handled, and has it. */
+static bool more_may_come(const struct pl_moment *m)
+{
+	return m->state->phase == PL_OPEN && m->state->sm != PL_SM_ON &&
+	       (m->state->role == PL_RECEIVING ||
+		pl_stream_both_ways(m->state));
+}
+
+/* By our closing tag, with a stream error before it (PL_COND_NONE: without); we
+ * leave, and the peer did nothing wrong. */
+static void leave(struct pl_moment *m, enum pl_condition condition,
+		  struct pl_end why)
+{
+	if (!more_may_come(m)) {
+		if (condition != PL_COND_NONE)
+			pl_moment_error(m, condition, why);
+		else
+			pl_moment_close(m, why);
+		return;
+	}
+	m->step->condition = (uint8_t)condition;
+	if (condition != PL_COND_NONE)
+		pl_step_add(m->step, PL_DO_SEND_ERROR);
+	pl_step_add(m->step, PL_DO_SEND_CLOSE);
+	note_end(m, why);
+	m->state->phase = PL_AWAIT_CLOSE;
+	pl_step_add(m->step, PL_DO_END_SENDING);
+	pl_step_arm(m->step, PL_DEADLINE_CLOSE);
+}
+
+/* It is over: as it was said when we left. */
+static void left(struct pl_moment *m, unsigned how)
+{
+	end(m, (struct pl_end){ m->state->code, m->state->stage,
+				PL_NEXT_NONE });
+	pl_step_add(m->step, how);
+}
+
+static void awaits_close(struct pl_moment *m)
+{
+	switch (m->event->kind) {
+	case PL_EV_STANZA:
+		pl_step_add(m->step, m->event->flag &&
+				     m->event->addressing == PL_ADDRESS_OK
+				     ? PL_DO_DELIVER : PL_DO_IGNORE);
+		return;
+	case PL_EV_STREAM_ERROR:
+		m->step->cut = m->event->condition != PL_COND_SYSTEM_SHUTDOWN;
+		left(m, PL_DO_CLOSE);
+		return;
+	case PL_EV_CLOSED:
+	case PL_EV_DEADLINE:
+	case PL_EV_FAULT:
+	case PL_EV_BYTES_BEHIND:
+	case PL_EV_HEADER:
+	case PL_EV_HANDSHAKE_DONE:
+	case PL_EV_HANDSHAKE_FAILED:
+		left(m, PL_DO_CLOSE);
+		return;
+	case PL_EV_DISCONNECTED:
+		left(m, m->event->flag ? PL_DO_ABORT : PL_DO_CLOSE);
+		return;
+	case PL_EV_OVERFLOW:
+		left(m, PL_DO_ABORT);
+		return;
+	case PL_EV_FEATURES:
+	case PL_EV_STARTTLS:
+	case PL_EV_PROCEED:
+	case PL_EV_STARTTLS_FAILURE:
+	case PL_EV_AUTH:
+	case PL_EV_CHALLENGE:
+	case PL_EV_RESPONSE:
+	case PL_EV_SASL_ABORT:
+	case PL_EV_SASL_SUCCESS:
+	case PL_EV_SASL_FAILURE:
+	case PL_EV_DIALBACK:
+	case PL_EV_BIDI:
+	case PL_EV_SM:
+	case PL_EV_UNEXPECTED:
+		pl_step_add(m->step, PL_DO_IGNORE);
+		return;
+	case PL_EV_STARTED:
+	case PL_EV_SASL_ACCEPTED:
+	case PL_EV_SASL_CONTINUE:
+	case PL_EV_SASL_REJECTED:
+	case PL_EV_NEGOTIATION_DEADLINE:
+	case PL_EV_IDLE:
+	case PL_EV_PAIR_OPENED:
+	case PL_EV_REPLACED:
+	case PL_EV_PAIR_INVALID:
+	case PL_EV_TERMS_CHANGED:
+	case PL_EV_SHUTDOWN:
+	case PL_EV_KINDS:
+		return;
+	}
 }
 
 /* Behind its error a peer takes nothing any more (RFC 6120 4.9.1.1); only one
@@ -373,9 +491,9 @@ void pl_moment_idle(struct pl_moment *m)
 {
 	if (m->state->phase == PL_OPEN ||
 	    (m->state->phase == PL_AWAIT_PAIRS && m->terms->verify_only))
-		pl_moment_close(m, (struct pl_end){ PL_CODE_NONE,
-						    PL_STAGE_CLOSE,
-						    PL_NEXT_NONE });
+		leave(m, PL_COND_NONE, (struct pl_end){ PL_CODE_NONE,
+							PL_STAGE_CLOSE,
+							PL_NEXT_NONE });
 	else if (m->state->phase == PL_AWAIT_PAIRS)
 		pl_moment_close(m, (struct pl_end){ PL_CODE_DIALBACK_TIMEOUT,
 						    PL_STAGE_DIALBACK,
@@ -388,22 +506,26 @@ void pl_moment_pair_invalid(struct pl_moment *m)
 					    PL_NEXT_NONE });
 }
 
+/* What is not authorised any more is not taken either. */
 void pl_moment_terms_changed(struct pl_moment *m)
 {
+	struct pl_end why = { PL_CODE_SHUTDOWN, PL_STAGE_CLOSE,
+			      m->state->role == PL_INITIATING
+				      ? PL_NEXT_TARGET : PL_NEXT_NONE };
+
 	if (!m->event->flag)
 		return;
-	pl_moment_error(m, PL_COND_POLICY_VIOLATION,
-			(struct pl_end){ PL_CODE_SHUTDOWN, PL_STAGE_CLOSE,
-					 m->state->role == PL_INITIATING
-						 ? PL_NEXT_TARGET
-						 : PL_NEXT_NONE });
+	if (m->event->stays)
+		leave(m, PL_COND_POLICY_VIOLATION, why);
+	else
+		pl_moment_error(m, PL_COND_POLICY_VIOLATION, why);
 }
 
 void pl_moment_shutdown(struct pl_moment *m)
 {
-	pl_moment_error(m, PL_COND_SYSTEM_SHUTDOWN,
-			(struct pl_end){ PL_CODE_SHUTDOWN, PL_STAGE_CLOSE,
-					 PL_NEXT_NONE });
+	leave(m, PL_COND_SYSTEM_SHUTDOWN,
+	      (struct pl_end){ PL_CODE_SHUTDOWN, PL_STAGE_CLOSE,
+			       PL_NEXT_NONE });
 }
 
 /* --------------------------------------------------------- questions */

@@ -34,6 +34,8 @@ static uint64_t deadline_ms(const struct pl_stream *stream,
 		return whole / 3 < 5000 ? whole / 3 : 5000;
 	case PL_DEADLINE_SM_OFFER:
 		return whole / 3 < 1000 ? whole / 3 : 1000;
+	case PL_DEADLINE_CLOSE:
+		return STREAM_LINGER_MS;
 	}
 	return whole;
 }
@@ -307,6 +309,7 @@ void stream_carry_out(struct pl_stream *stream, unsigned action,
 		pl_timer_clear(stream->negotiation_timer);
 		break;
 	case PL_DO_END_PAIRS: keep_end(stream, step); break;
+	case PL_DO_END_SENDING: pairs_end_sending(stream, step); break;
 	case PL_DO_SEND_ENABLE:
 	case PL_DO_SEND_RESUME:
 	case PL_DO_SM_ENABLED:

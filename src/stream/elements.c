@@ -282,13 +282,26 @@ static enum pl_addressing stanza_pair(struct pl_stream *stream,
 	return PL_ADDRESS_FROM_FOREIGN;
 }
 
+/* Behind a change of the configuration only what is legal still is taken. */
+static bool still_legal(const struct pl_stream *stream,
+			const struct pl_pair *pair)
+{
+	struct pl_terms terms;
+
+	if (stream->core.phase != PL_AWAIT_CLOSE)
+		return true;
+	terms = stream_terms(stream, &pair->partner);
+	return pl_pair_still_legal(&terms, &pair->state);
+}
+
 static void on_stanza(struct pl_stream *stream,
 		      const struct pl_xml_node *stanza)
 {
 	struct pl_stream_event event = { .kind = PL_EV_STANZA };
 
 	event.addressing = stanza_pair(stream, stanza, &stream->stanza_pair);
-	event.flag = event.addressing == PL_ADDRESS_OK;
+	event.flag = event.addressing == PL_ADDRESS_OK &&
+		     still_legal(stream, stream->stanza_pair);
 	stream_event(stream, &event);
 	stream->stanza_pair = NULL;
 }

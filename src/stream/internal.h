@@ -250,6 +250,8 @@ void pair_event(struct pl_pair *pair, struct pl_pair_event *event);
 void pair_simple_event(struct pl_pair *pair, enum pl_pair_event_kind kind);
 void pair_words(struct pl_pair *pair, const char *text);
 void pairs_end(struct pl_stream *stream, const struct pl_step *step);
+/* Only those on which the peer can not send go on no longer. */
+void pairs_end_sending(struct pl_stream *stream, const struct pl_step *step);
 bool pairs_other_open(const struct pl_stream *stream,
 		      const struct pl_pair *than);
 

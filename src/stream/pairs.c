@@ -323,20 +323,30 @@ void pair_simple_event(struct pl_pair *pair, enum pl_pair_event_kind kind)
 	pair_event(pair, &event);
 }
 
+static void end_pair(struct pl_pair *pair, const struct pl_step *step)
+{
+	const struct pl_stream_state *core = &pair->stream->core;
+
+	pair_event(pair, &(struct pl_pair_event){
+		.kind = PL_PE_STREAM_ENDED,
+		.code = step->code,
+		.stage = step->stage,
+		.side = step->side,
+		.next = step->next,
+		.excused = core->verify_served || core->dialback_seen });
+}
+
 /* The stream ends: every pair hears it, and those without outcome get one. */
 void pairs_end(struct pl_stream *stream, const struct pl_step *step)
 {
-	for (struct pl_pair *pair = stream->pairs; pair; pair = pair->next) {
-		struct pl_pair_event event = {
-			.kind = PL_PE_STREAM_ENDED,
-			.code = step->code,
-			.stage = step->stage,
-			.side = step->side,
-			.next = step->next,
-			.excused = stream->core.verify_served ||
-				   stream->core.dialback_seen,
-		};
+	for (struct pl_pair *pair = stream->pairs; pair; pair = pair->next)
+		end_pair(pair, step);
+}
 
-		pair_event(pair, &event);
-	}
+void pairs_end_sending(struct pl_stream *stream, const struct pl_step *step)
+{
+	for (struct pl_pair *pair = stream->pairs; pair; pair = pair->next)
+		if (pair->state.role == PL_INITIATING ||
+		    pair->state.phase != PL_PAIR_OPEN)
+			end_pair(pair, step);
 }

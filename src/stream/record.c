@@ -191,6 +191,7 @@ static const char *stage_deadline(const struct pl_stream *stream)
 	case PL_AWAIT_ACCEPTANCE:
 	case PL_AWAIT_PAIRS:
 	case PL_OPEN:
+	case PL_AWAIT_CLOSE: /* nobody failed to do what was wanted */
 	case PL_ENDED:
 		break;
 	}
@@ -204,7 +205,7 @@ void record_deadline(struct pl_stream *stream, enum pl_stream_event_kind kind)
 	if (kind == PL_EV_DEADLINE)
 		show_deadline(stream, stage_deadline(stream));
 	else if (kind == PL_EV_NEGOTIATION_DEADLINE &&
-		 stream->core.phase != PL_OPEN)
+		 stream->core.phase < PL_OPEN)
 		show_deadline(stream, "negotiation");
 }
 

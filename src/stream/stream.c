@@ -113,7 +113,7 @@ void stream_event(struct pl_stream *stream, const struct pl_stream_event *event)
 	for (size_t i = 0; i < step.count; i++)
 		stream_carry_out(stream, step.actions[i], &step);
 	if (held && !pl_stream_holds(&stream->core) &&
-	    stream->core.phase != PL_ENDED)
+	    stream->core.phase < PL_AWAIT_CLOSE)
 		stream->events->on_settled(stream->owner, stream);
 }
 
@@ -348,7 +348,7 @@ struct pl_pair *pl_stream_pair(struct pl_stream *stream, const char *local,
 {
 	struct pl_pair *pair;
 
-	if (stream->ended || stream->core.phase == PL_ENDED)
+	if (stream->ended || stream->core.phase >= PL_AWAIT_CLOSE)
 		return NULL;
 	pair = pair_find(stream, PL_INITIATING, local, remote);
 	if (pair != NULL && pair->state.phase < PL_PAIR_FAILED)
@@ -488,9 +488,12 @@ void pl_stream_terms_changed(struct pl_stream *stream)
 
 		pair_look_up(pair);
 		terms = stream_terms(stream, &pair->partner);
-		if (pair->state.phase == PL_PAIR_OPEN &&
-		    !pl_pair_still_legal(&terms, &pair->state))
+		if (pair->state.phase != PL_PAIR_OPEN)
+			continue;
+		if (!pl_pair_still_legal(&terms, &pair->state))
 			event.flag = true;
+		else if (pair->state.role == PL_RECEIVING)
+			event.stays = true;
 	}
 	stream_event(stream, &event);
 	stream_settle(stream);
@@ -538,7 +541,7 @@ void pl_stream_info(const struct pl_stream *stream, struct pl_stream_info *info)
 		.verify_only = stream->verify_only,
 		.direct_tls = stream->direct_tls,
 		.authenticated = stream->core.phase == PL_OPEN,
-		.ended = stream->ended,
+		.ended = stream->ended || stream->core.phase >= PL_AWAIT_CLOSE,
 		.local = stream->local,
 		.remote = stream->remote,
 		.tls = ready ? pl_tls_version(stream->tls) : NULL,

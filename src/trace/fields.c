@@ -38,7 +38,7 @@ NAMED(deadline_name, [PL_DEADLINE_NONE] = "none",
       [PL_DEADLINE_PROCEED_UNOFFERED] = "proceed-unoffered",
       [PL_DEADLINE_SASL] = "sasl", [PL_DEADLINE_RESULT] = "result",
       [PL_DEADLINE_VERIFY] = "verify", [PL_DEADLINE_SM] = "sm",
-      [PL_DEADLINE_SM_OFFER] = "sm-offer")
+      [PL_DEADLINE_SM_OFFER] = "sm-offer", [PL_DEADLINE_CLOSE] = "close")
 NAMED(next_name, [PL_NEXT_NONE] = "none", [PL_NEXT_TARGET] = "target",
       [PL_NEXT_WITHOUT_SASL] = "without-sasl",
       [PL_NEXT_IN_CLEAR] = "in-clear")
@@ -157,6 +157,7 @@ static const struct pl_step_field stream_event[] = {
 	ENUM(pl_stream_event, fault, fault_name, PL_FAULT_FORMAT),
 	ENUM(pl_stream_event, code, code_name, PL_CODES - 1),
 	SWITCH(pl_stream_event, pairs_pending),
+	SWITCH(pl_stream_event, stays),
 	SWITCH(pl_stream_event, too_high),
 };
 
@@ -192,7 +193,7 @@ static const struct pl_step_field step[] = {
 	ENUM(pl_step, condition, condition_name, PL_CONDS - 1),
 	ENUM(pl_step, stanza_condition, stanza_condition_name, PL_SCS - 1),
 	ENUM(pl_step, sasl, sasl_name, PL_SASLS - 1),
-	ENUM(pl_step, deadline, deadline_name, PL_DEADLINE_SM_OFFER),
+	ENUM(pl_step, deadline, deadline_name, PL_DEADLINE_CLOSE),
 	ENUM(pl_step, code, code_name, PL_CODES - 1),
 	ENUM(pl_step, stage, stage_name, PL_STAGE_ERROR),
 	ENUM(pl_step, side, side_name, PL_SIDE_EITHER),

@@ -1324,6 +1324,146 @@ static void a_changed_configuration_ends_what_is_no_longer_legal(void **unused)
 	assert_false(pl_pair_still_legal(&s.terms, &s.pair));
 }
 
+/* ----- leaving (RFC 6120 4.4) ----- */
+
+static void stanza(struct story *s, bool open)
+{
+	tell(s, (struct pl_stream_event){
+		.kind = PL_EV_STANZA, .flag = open,
+		.addressing = open ? PL_ADDRESS_OK : PL_ADDRESS_FROM_FOREIGN });
+}
+
+/* An open stream in clear on which the peer sends. */
+static void begin_open(struct story *s)
+{
+	begin(s, PL_RECEIVING, 17);
+	happens(s, PL_EV_STARTED);
+	header(s);
+	result_request(s);
+	pair_event(s, (struct pl_pair_event){ .kind = PL_PE_VERIFY_VALID });
+	happens(s, PL_EV_PAIR_OPENED);
+	assert_phase(s, PL_OPEN);
+}
+
+static void assert_awaits_close(struct story *s)
+{
+	assert_phase(s, PL_AWAIT_CLOSE);
+	assert_does(s, PL_DO_SEND_CLOSE);
+	assert_does(s, PL_DO_END_SENDING);
+	assert_does(s, PL_DO_ARM);
+	assert_int_equal(s->step.deadline, PL_DEADLINE_CLOSE);
+	assert_false(holds(&s->step, PL_DO_CLOSE));
+	assert_int_equal(s->pair.phase, PL_PAIR_OPEN);
+}
+
+static void what_comes_behind_our_close_is_taken(void **unused)
+{
+	static const enum pl_stream_event_kind kinds[] = {
+		PL_EV_IDLE, PL_EV_SHUTDOWN };
+	struct story s;
+
+	for (int i = 0; i < 2; i++) {
+		begin_open(&s);
+		happens(&s, kinds[i]);
+		assert_awaits_close(&s);
+		assert_int_equal(holds(&s.step, PL_DO_SEND_ERROR), i);
+		stanza(&s, true);
+		assert_does(&s, PL_DO_DELIVER);
+		stanza(&s, false);
+		assert_does(&s, PL_DO_IGNORE);
+		happens(&s, kinds[i]);
+		assert_int_equal(s.step.count, 0);
+		dialback(&s, PL_DB_RESULT_REQUEST);
+		assert_does(&s, PL_DO_IGNORE);
+		assert_phase(&s, PL_AWAIT_CLOSE);
+		stanza(&s, true);
+		assert_does(&s, PL_DO_DELIVER);
+		happens(&s, PL_EV_CLOSED);
+		assert_end(&s, i ? PL_CODE_SHUTDOWN : PL_CODE_NONE);
+		assert_does(&s, PL_DO_CLOSE);
+		assert_false(holds(&s.step, PL_DO_SEND_CLOSE));
+		assert_int_equal(s.pair.phase, PL_PAIR_GONE);
+	}
+}
+
+static void the_wait_for_a_close_has_an_end(void **unused)
+{
+	static const struct {
+		enum pl_stream_event_kind kind;
+		bool flag;
+		unsigned how;
+	} cases[] = {
+		{ PL_EV_DEADLINE, false, PL_DO_CLOSE },
+		{ PL_EV_DISCONNECTED, false, PL_DO_CLOSE },
+		{ PL_EV_DISCONNECTED, true, PL_DO_ABORT },
+		{ PL_EV_FAULT, false, PL_DO_CLOSE },
+		{ PL_EV_OVERFLOW, false, PL_DO_ABORT },
+		{ PL_EV_STREAM_ERROR, false, PL_DO_CLOSE },
+	};
+	struct story s;
+
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		begin_open(&s);
+		happens(&s, PL_EV_IDLE);
+		tell(&s, (struct pl_stream_event){ .kind = cases[i].kind,
+						   .flag = cases[i].flag });
+		assert_end(&s, PL_CODE_NONE);
+		assert_does(&s, cases[i].how);
+		assert_false(holds(&s.step, PL_DO_SEND_ERROR));
+	}
+}
+
+/* The peer that counts has back what we did not handle; one that is not
+ * authorised any more, or errs, is not heard. */
+static void not_everybody_is_heard_behind_our_close(void **unused)
+{
+	struct story s;
+
+	begin_open(&s);
+	s.stream.sm = PL_SM_ON;
+	happens(&s, PL_EV_SHUTDOWN);
+	assert_error(&s, PL_COND_SYSTEM_SHUTDOWN, PL_CODE_SHUTDOWN);
+	assert_phase(&s, PL_ENDED);
+	begin_open(&s);
+	tell(&s, (struct pl_stream_event){ .kind = PL_EV_TERMS_CHANGED,
+					   .flag = true });
+	assert_error(&s, PL_COND_POLICY_VIOLATION, PL_CODE_SHUTDOWN);
+	assert_phase(&s, PL_ENDED);
+	begin_open(&s);
+	tell(&s, (struct pl_stream_event){ .kind = PL_EV_TERMS_CHANGED,
+					   .flag = true, .stays = true });
+	assert_awaits_close(&s);
+	assert_int_equal(s.step.condition, PL_COND_POLICY_VIOLATION);
+	begin_open(&s);
+	stanza(&s, false);
+	assert_error(&s, PL_COND_INVALID_FROM, PL_CODE_PROTOCOL_VIOLATION);
+	assert_phase(&s, PL_ENDED);
+	/* Nobody but us sends on this one. */
+	begin(&s, PL_INITIATING, 17);
+	happens(&s, PL_EV_STARTED);
+	header(&s);
+	features(&s, DIALBACK);
+	result_answer(&s, PL_PE_RESULT_VALID, PL_SC_NONE);
+	assert_phase(&s, PL_OPEN);
+	happens(&s, PL_EV_IDLE);
+	assert_end(&s, PL_CODE_NONE);
+}
+
+static void what_the_peer_will_not_take_is_cut(void **unused)
+{
+	struct story s;
+
+	begin_open(&s);
+	stream_error(&s, PL_COND_POLICY_VIOLATION);
+	assert_true(s.step.cut);
+	begin_open(&s);
+	stream_error(&s, PL_COND_SYSTEM_SHUTDOWN);
+	assert_false(s.step.cut);
+	begin_open(&s);
+	happens(&s, PL_EV_CLOSED);
+	assert_false(s.step.cut);
+}
+
 static void bytes_behind_starttls_are_never_read(void **unused)
 {
 	struct story s;
@@ -1435,6 +1575,10 @@ int main(void)
 		STORY(p17_ends_that_decide_nothing_lead_to_the_next_target),
 		STORY(p17_the_receiver_tells_why_its_peer_left),
 		STORY(own_certificate_refused_by_stream_error),
+		STORY(what_comes_behind_our_close_is_taken),
+		STORY(the_wait_for_a_close_has_an_end),
+		STORY(not_everybody_is_heard_behind_our_close),
+		STORY(what_the_peer_will_not_take_is_cut),
 		STORY(own_certificate_refused_by_a_reset_or_an_alert),
 		STORY(own_certificate_without_client_purpose),
 		STORY(deadlines_name_the_stage),

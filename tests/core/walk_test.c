@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <time.h>
 
-enum { NODES = 1 << 15, SLOTS = 1 << 16 };
+enum { NODES = 1 << 16, SLOTS = 1 << 17 };
 
 /* In the states that are reached first, which hold every phase, the fields that
  * only choose a code take every value; in the others, values that differ in
@@ -37,6 +37,7 @@ struct known {
 	uint8_t sm_offered;    /* on this document */
 	uint8_t sm_asked;      /* initiating: <enable/> or <resume/> is out */
 	uint8_t sm_on;
+	uint8_t closed;        /* our closing tag is out */
 	uint8_t exists[PAIRS];
 	uint8_t undecided[PAIRS]; /* an attempt without its outcome yet */
 	uint8_t opened[PAIRS];
@@ -185,7 +186,7 @@ static void may_send(struct walk *w)
 	NEVER(w, w->now.known.handshaking);
 	NEVER(w, w->now.known.tls_failed);
 	NEVER(w, !w->now.known.document);
-	NEVER(w, w->now.known.over);
+	NEVER(w, w->now.known.over || w->now.known.closed);
 }
 
 /* The pair of the other way opens exactly where both sides agreed on it, and
@@ -354,10 +355,14 @@ static void step_pair(struct walk *w, int i, struct pl_pair_event event)
 	w->pair_event = outer;
 }
 
-static void end_pairs(struct walk *w, const struct pl_step *step)
+/* sending: those on which the peer sends, and which are open, go on. */
+static void end_pairs(struct walk *w, const struct pl_step *step, bool sending)
 {
 	for (int i = 0; i < PAIRS; i++) {
 		if (!w->now.known.exists[i])
+			continue;
+		if (sending && w->role == PL_RECEIVING &&
+		    w->now.known.opened[i])
 			continue;
 		step_pair(w, i, (struct pl_pair_event){
 			.kind = PL_PE_STREAM_ENDED,
@@ -545,8 +550,11 @@ static void carry_out(struct walk *w, const struct pl_step *step,
 		NEVER(w, !k->sasl_begun || !k->encrypted);
 		break;
 	case PL_DO_SEND_TLS_FAILURE:
+		may_send(w);
+		break;
 	case PL_DO_SEND_CLOSE:
 		may_send(w);
+		k->closed = true;
 		break;
 	case PL_DO_SEND_ERROR:
 		may_send(w);
@@ -570,7 +578,8 @@ static void carry_out(struct walk *w, const struct pl_step *step,
 			 (!k->bidi || (k->encrypted &&
 				       k->certificate != PL_CERT_VALID)));
 		NEVER(w, !event->flag || event->addressing != PL_ADDRESS_OK);
-		NEVER(w, !k->opened[0] && !k->opened[1]);
+		NEVER(w, w->role == PL_RECEIVING && !k->opened[0] &&
+			 !k->opened[1]);
 		break;
 	case PL_DO_PAIR:
 		NEVER(w, event->kind != PL_EV_DIALBACK);
@@ -581,7 +590,12 @@ static void carry_out(struct walk *w, const struct pl_step *step,
 			   k->bidi && k->any_opened));
 		break;
 	case PL_DO_END_PAIRS:
-		end_pairs(w, step);
+		end_pairs(w, step, false);
+		break;
+	case PL_DO_END_SENDING:
+		NEVER(w, k->sm_on || !k->closed);
+		NEVER(w, w->role == PL_INITIATING && !k->bidi);
+		end_pairs(w, step, true);
 		break;
 	case PL_DO_CLOSE:
 	case PL_DO_ABORT:
@@ -618,7 +632,11 @@ static void check_step(struct walk *w, unsigned before,
 	NEVER(w, ends != holds(step, PL_DO_END_PAIRS));
 	NEVER(w, ends && holds(step, PL_DO_CLOSE) == holds(step, PL_DO_ABORT));
 	NEVER(w, ends && step->code == PL_CODE_NONE &&
-		 w->event->kind != PL_EV_IDLE);
+		 w->event->kind != PL_EV_IDLE && before != PL_AWAIT_CLOSE);
+	NEVER(w, before == PL_AWAIT_CLOSE && s->phase != PL_AWAIT_CLOSE &&
+		 !ends);
+	NEVER(w, (s->phase == PL_AWAIT_CLOSE) != (w->now.known.closed &&
+						  !w->now.known.over));
 	NEVER(w, step->code == PL_CODE_INTERNAL && !shells_own(w->event->kind));
 	NEVER(w, step->next == PL_NEXT_WITHOUT_SASL &&
 		 (w->role != PL_INITIATING ||
@@ -838,12 +856,12 @@ static void step_stream(struct walk *w, const struct pl_stream_event *event)
 	NEVER(w, w->now.stream.phase == PL_OPEN && !w->now.known.any_opened &&
 		 event->kind != PL_EV_PAIR_OPENED);
 	NEVER(w, event->kind == PL_EV_NEGOTIATION_DEADLINE &&
-		 w->now.stream.phase != PL_OPEN &&
-		 w->now.stream.phase != PL_ENDED);
+		 w->now.stream.phase < PL_OPEN);
+	NEVER(w, event->kind == PL_EV_SHUTDOWN &&
+		 w->now.stream.phase < PL_AWAIT_CLOSE);
 	NEVER(w, (event->kind == PL_EV_DISCONNECTED ||
 		  event->kind == PL_EV_CLOSED ||
 		  event->kind == PL_EV_STREAM_ERROR ||
-		  event->kind == PL_EV_SHUTDOWN ||
 		  event->kind == PL_EV_FAULT ||
 		  event->kind == PL_EV_BYTES_BEHIND ||
 		  event->kind == PL_EV_OVERFLOW) &&
@@ -982,8 +1000,10 @@ static void try_elements(struct walk *w, const struct node *from)
 			.pairs_pending = pending(from) });
 		try_event(w, from, (struct pl_stream_event){
 			.kind = PL_EV_SASL_FAILURE, .flag = flag });
-		try_event(w, from, (struct pl_stream_event){
-			.kind = PL_EV_TERMS_CHANGED, .flag = flag });
+		for (int stays = 0; stays < 2; stays++)
+			try_event(w, from, (struct pl_stream_event){
+				.kind = PL_EV_TERMS_CHANGED, .flag = flag,
+				.stays = stays });
 	}
 	try_event(w, from, (struct pl_stream_event){
 		.kind = PL_EV_STARTTLS, .pairs_pending = pending(from) });

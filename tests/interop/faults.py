@@ -9,8 +9,10 @@ every stanza arrived once or came back once.
 
 import glob
 import os
+import re
 import resource
 import shutil
+import socket
 import ssl
 import subprocess
 import sys
@@ -353,10 +355,69 @@ def unread_peer_killed(room):
     return faults + returned_of(room, FLOW, domain)
 
 
-def fill(room, domain, source):
+class Killed(Peer):
+    """Reads the first message and no more. When it goes, what its TCP has
+    acknowledged counts as delivered: it is looked at, and not taken."""
+
+    def __init__(self, *arguments, **more):
+        self.ready, self.go = threading.Event(), threading.Event()
+        super().__init__(*arguments, **more)
+        self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
+
+    def on_message(self, stream, element):
+        super().on_message(stream, element)
+        self.ready.set()
+        self.go.wait(20)
+        held = stream.buffer + stream.socket.recv(1 << 22, socket.MSG_PEEK)
+        stream.reset()
+        for found in re.finditer(rb"<message [^>]* id='([^']*)'.*?</message>", held, re.S):
+            self.ledger.came(found.group(1).decode(), None)
+        raise Closed("reset")
+
+
+@case("a dialback peer is killed with 200 messages under way")
+def killed_under_way(room):
+    domain = "full.example"
+    server = room.keep(Killed(room, domain, DOMAINS[domain], context=None))
+    room.send(domain, 1)
+    faults = must(server.ready.wait(8), "the stream never opened")
+    fill(room, domain, room.own, 200)
+    time.sleep(1)
+    server.go.set()
+    faults += must(room.ledger.settle(6), "lost:", len(room.ledger.open()), "of 201")
+    there, back = (room.ledger.count(how, FLOW, domain) for how in ("delivered", "returned"))
+    return faults + must(there > 1 and back > 50, there, "were acknowledged,", back, "came back")
+
+
+@case("an incoming stream is closed while its peer sends")
+def closed_while_it_sends(room):
+    domain, ledger = "honest.example", room.ledger
+    stream = external(domain, room.lab)
+
+    def say(count):
+        for _ in range(count):
+            name = ledger.new("message", domain, FLOW)
+            stream.send(numbered("message", "flow@" + domain, room.own.inbox, name))
+            time.sleep(0.002)
+    say(50)
+    closing = threading.Thread(target=room.ours.command, args=("close", domain))
+    closing.start()
+    say(100)
+    closing.join()
+    end = stream.expect("/stream")
+    say(50)
+    stream.send("</stream:stream><message from='flow@%s' to='%s' id='late'/>" %
+                (domain, room.own.inbox))
+    faults = must(end.name == "/stream", "it was not closed")
+    faults += must(stream.closed_within(3) is not None, "the connection stays")
+    faults += must(ledger.settle(3), "lost:", len(ledger.open()))
+    return faults + must(ledger.count("delivered", domain, FLOW) == 200, "not all arrived")
+
+
+def fill(room, domain, source, count=1200):
     """Large numbered messages, more than the sockets on the way take."""
     body = "x" * 8192
-    for _ in range(1200):
+    for _ in range(count):
         name = room.ledger.new("message", source.domain, domain)
         text = numbered("message", source.inbox, "flow@" + domain, name)
         try:

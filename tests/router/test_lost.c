@@ -450,6 +450,177 @@ static void test_we_stop_at_once(void **state)
 	came_back(11, FLOW);
 }
 
+/* ----- what a peer sends behind our closing tag ----- */
+
+static struct peer authority;
+
+/* A scripted domain authenticates by dialback on a stream that it opened. */
+static void authenticate(const char *domain, const char *at)
+{
+	struct script_server *server;
+	char id[80];
+
+	script_dns_target(script, domain, at, false);
+	server = script_listen(script, at);
+	memset(&authority, 0, sizeof authority);
+	peer_say(&peer, "<db:result from='%s' to='%s'>key</db:result>", domain,
+		 alpha);
+	peer_accept(&authority, server);
+	assert_true(peer_expect(&authority, "<stream:stream"));
+	peer_answer(&authority, domain, alpha, "1", DIALBACK);
+	assert_true(peer_expect(&authority, "<db:verify"));
+	assert_true(peer_expect(&authority, " id='"));
+	peer_value(&authority, id, sizeof id);
+	peer_say(&authority, "<db:verify from='%s' to='%s' id='%s' "
+		 "type='valid'/>", domain, alpha, id);
+	assert_true(peer_expect(&peer, "type='valid'"));
+	peer_free(&authority);
+}
+
+static void beta_dials(void)
+{
+	begin_server(&a, alpha, "192.0.2.1:5269", beta, 17, &side_a);
+	peer_connect(&peer, "192.0.2.9", &a);
+	peer_header(&peer, beta, alpha);
+	assert_true(peer_expect(&peer, "</stream:features>"));
+	authenticate(beta, "192.0.2.2:5269");
+}
+
+static void say_from(const char *domain, int number)
+{
+	peer_say(&peer, "<message from='x@%s' to='y@alpha.example' "
+		 "id='m%d'/>", domain, number);
+	script_run(script, 20);
+}
+
+static void came(int from, int to)
+{
+	for (int i = 0; i < FLOW; i++)
+		if (arrived[0][i] != (i >= from && i < to))
+			fail_msg("m%d came %u times", i, arrived[0][i]);
+}
+
+/* The peer needs a while to notice. */
+static void goes_on_sending(const char *error)
+{
+	if (error != NULL)
+		assert_true(peer_expect(&peer, error));
+	assert_true(peer_expect(&peer, "</stream:stream>"));
+	for (int i = 0; i < 100; i++)
+		say_from(beta, i);
+	assert_true(peer_expect_not(&peer, ">", 10));
+	peer_say(&peer, "</stream:stream><message from='x@beta.example' "
+		 "to='y@alpha.example' id='m100'/>");
+	assert_true(peer_expect_end(&peer));
+	came(0, 100);
+	assert_int_equal(logged(&a, "event=closed", "dir=in", NULL), 1);
+}
+
+static void test_we_close_an_incoming_one(void **state)
+{
+	(void)state;
+	beta_dials();
+	assert_int_equal(pl_router_close(a.router, beta), 1);
+	assert_int_equal(pl_router_close(a.router, beta), 0);
+	goes_on_sending(NULL);
+	assert_int_equal(pl_router_streams(a.router), 0);
+}
+
+static void test_an_idle_one_wakes_up(void **state)
+{
+	(void)state;
+	beta_dials();
+	a.world.limits.idle_ms = 5000;
+	script_run(script, 5500);
+	goes_on_sending(NULL);
+}
+
+static void test_we_stop_and_it_sends(void **state)
+{
+	unsigned done = 0;
+
+	(void)state;
+	beta_dials();
+	pl_router_shutdown(a.router, on_done, &done);
+	script_run(script, 100);
+	assert_int_equal(done, 0);
+	goes_on_sending("<system-shutdown");
+	script_run(script, 100);
+	assert_int_equal(done, 1);
+}
+
+static void test_it_never_ends(void **state)
+{
+	(void)state;
+	beta_dials();
+	pl_router_close(a.router, beta);
+	for (int i = 0; i < 100; i++) {
+		say_from(beta, i);
+		script_run(script, 20);
+	}
+	say_from(beta, 100);
+	assert_in_range(arrived[0][100] ? 101 : count(arrived[0]), 100, 101);
+	script_run(script, 1100);
+	assert_int_equal(pl_router_streams(a.router), 0);
+	say_from(beta, 150); /* behind the time-limit */
+	assert_int_equal(arrived[0][150], 0);
+}
+
+/* Two domains on its stream: one is not allowed any more. */
+static void test_what_is_not_legal_is_not_taken(void **state)
+{
+	(void)state;
+	beta_dials();
+	server_rule(&a, "gamma.example", 17);
+	authenticate("gamma.example", "192.0.2.3:5269");
+	say_from(beta, 0);
+	say_from("gamma.example", 1);
+	came(0, 2);
+	a.rules[0].view.terms.policy.dialback = false; /* beta's */
+	a.rules[0].view.terms.policy.tls = PL_REQUIRED;
+	pl_router_terms_changed(a.router);
+	assert_true(peer_expect(&peer, "<policy-violation"));
+	assert_true(peer_expect(&peer, "</stream:stream>"));
+	say_from(beta, 100);
+	say_from("gamma.example", 2);
+	say_from(beta, 101);
+	say_from("gamma.example", 3);
+	peer_say(&peer, "</stream:stream>");
+	assert_true(peer_expect_end(&peer));
+	came(0, 4);
+}
+
+static void test_nothing_legal_is_left(void **state)
+{
+	(void)state;
+	beta_dials();
+	a.rules[0].view.terms.policy.dialback = false;
+	a.rules[0].view.terms.policy.tls = PL_REQUIRED;
+	pl_router_terms_changed(a.router);
+	assert_true(peer_expect(&peer, "<policy-violation"));
+	assert_true(peer_expect(&peer, "</stream:stream>"));
+	say_from(beta, 0);
+	script_run(script, 1000);
+	came(0, 0);
+}
+
+/* A new stream for what is sent meanwhile, and none of it is held up. */
+static void test_a_closing_one_is_not_used(void **state)
+{
+	(void)state;
+	beta_dials();
+	pl_router_close(a.router, beta);
+	assert_true(peer_expect(&peer, "</stream:stream>"));
+	peer_say(&peer, "<db:result from='gamma.example' to='alpha.example'>"
+		 "key</db:result>");
+	say_from(beta, 0);
+	assert_true(peer_expect_not(&peer, "<", 100));
+	say_from("gamma.example", 50);
+	peer_say(&peer, "</stream:stream>");
+	assert_true(peer_expect_end(&peer));
+	came(0, 1);
+}
+
 /* ----- what it costs ----- */
 
 /* Nothing is acknowledged for a long time: what is kept stays in bounds, and
@@ -495,6 +666,13 @@ int main(void)
 		TEST(test_peer_stops),
 		TEST(test_we_stop),
 		TEST(test_we_stop_at_once),
+		TEST(test_we_close_an_incoming_one),
+		TEST(test_an_idle_one_wakes_up),
+		TEST(test_we_stop_and_it_sends),
+		TEST(test_it_never_ends),
+		TEST(test_what_is_not_legal_is_not_taken),
+		TEST(test_nothing_legal_is_left),
+		TEST(test_a_closing_one_is_not_used),
 		TEST(test_bounded),
 	};
 

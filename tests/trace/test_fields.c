@@ -17,7 +17,7 @@ static const struct {
 } structs[PL_PARTS] = {
 	[PL_PART_TERMS] = { sizeof(struct pl_terms), 0 },
 	[PL_PART_STREAM_STATE] = { sizeof(struct pl_stream_state), 0 },
-	[PL_PART_STREAM_EVENT] = { sizeof(struct pl_stream_event), 2 + 2 + 2 },
+	[PL_PART_STREAM_EVENT] = { sizeof(struct pl_stream_event), 2 + 2 + 1 },
 	[PL_PART_PAIR_STATE] = { sizeof(struct pl_pair_state), 0 },
 	[PL_PART_PAIR_EVENT] = { sizeof(struct pl_pair_event), 3 },
 	[PL_PART_STEP] = { sizeof(struct pl_step), 1 + PL_STEP_ACTIONS },
