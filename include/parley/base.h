@@ -64,6 +64,13 @@ void pl_buffer_wipe(struct pl_buffer *buffer);
 char *pl_text_printable(char *out, size_t out_size, const char *text,
 			size_t length);
 
+/*
+ * Dialback keys that a peer says where none belongs: every run of 40 hexadecimal
+ * digits or more (ours have 64, XEP-0185) becomes "[key]", and at the end of the
+ * text, which may be cut, every one of 16. In place.
+ */
+void pl_text_mask_keys(char *text);
+
 /* Decodes one UTF-8 character of at most `length` bytes (one at least); its
  * length, or 0 where it is broken (overlong forms and surrogates are). */
 size_t pl_text_decode(const char *text, size_t length, unsigned *code);

@@ -229,7 +229,9 @@ void pl_trace_null(struct pl_traced *connection, const char *key);
 void pl_trace_object(struct pl_traced *connection, const char *key);
 void pl_trace_array(struct pl_traced *connection, const char *key);
 void pl_trace_close(struct pl_traced *connection);
-/* A dialback key as "[key#3f9a]". */
+/* A dialback key as "[key#3f9a]". From here on the negotiation masks it wherever
+ * it stands, also the front of it (16 bytes at least); `key` may be NULL: that
+ * alone. */
 void pl_trace_key(struct pl_traced *connection, const char *key,
 		  const char *secret);
 

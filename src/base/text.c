@@ -85,3 +85,22 @@ char *pl_text_printable(char *out, size_t out_size, const char *text,
 	out[used] = '\0';
 	return out;
 }
+
+enum { KEY_RUN = 40, CUT_KEY_RUN = 16 };
+
+void pl_text_mask_keys(char *text)
+{
+	static const char hex[] = "0123456789abcdefABCDEF", tag[] = "[key]";
+
+	while (*(text += strcspn(text, hex)) != '\0') {
+		size_t run = strspn(text, hex), rest = strlen(text + run);
+
+		if (run < (rest > 0 ? KEY_RUN : CUT_KEY_RUN)) {
+			text += run;
+			continue;
+		}
+		memcpy(text, tag, sizeof tag - 1);
+		memmove(text + sizeof tag - 1, text + run, rest + 1);
+		text += sizeof tag - 1;
+	}
+}

@@ -80,6 +80,8 @@ void pair_words(struct pl_pair *pair, const char *text)
 {
 	free(pair->words);
 	pair->words = text != NULL ? strdup(text) : NULL;
+	if (pair->words != NULL)
+		pl_text_mask_keys(pair->words);
 }
 
 bool pairs_other_open(const struct pl_stream *stream,

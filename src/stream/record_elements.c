@@ -343,6 +343,8 @@ static void show_dialback(struct pl_stream *stream, const struct sight *sight,
 		condition = read_condition(error, PL_NS_STANZA_ERROR, text,
 					   sizeof text);
 	record_begin(stream, sight->dir, PL_STAGE_DIALBACK, element->name);
+	if (type == NULL && key[0] != '\0')
+		pl_trace_key(traced, NULL, key); /* attributes may hold it */
 	pl_trace_text(traced, "from", pl_xml_attribute(element, "from"));
 	pl_trace_text(traced, "to", pl_xml_attribute(element, "to"));
 	pl_trace_text(traced, "id", pl_xml_attribute(element, "id"));

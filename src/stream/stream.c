@@ -20,6 +20,8 @@ void stream_words(struct pl_stream *stream, const char *format, ...)
 	va_start(ap, format);
 	if (vasprintf(&words, format, ap) < 0)
 		words = NULL;
+	if (words != NULL)
+		pl_text_mask_keys(words);
 	va_end(ap);
 	free(stream->words);
 	stream->words = words;

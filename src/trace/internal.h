@@ -4,6 +4,7 @@
  *     record.c   one record under construction; its text
  *     json.c     characters of a JSON text
  *     mask.c     secrets to [key#3f9a]
+ *     known.c    the keys that a trace knows, wherever they are said again
  *     step.c     steps of the machines; fields.c: their structs by field
  *     trace.c    negotiations and connections: begin, tie, outcome, end
  *     lines.c    records to lines; where the lines go
@@ -110,6 +111,25 @@ void mask_tag(const struct pl_trace *trace,
  * nothing is there. */
 bool mask_find(const char *bytes, size_t length, size_t *start, size_t *end);
 
+/* ----- keys that are said again (known.c) ----- */
+
+struct known;
+
+struct echo {
+	size_t at, length;
+	const unsigned char *digest; /* borrowed */
+};
+
+void known_add(struct pl_trace *trace, const char *secret, size_t length,
+	       const unsigned char digest[DIGEST_BYTES]);
+void known_move(struct pl_trace *trace, struct pl_trace *to);
+void known_wipe(struct pl_trace *trace);
+/* The first in these bytes; trace: NULL knows none. */
+bool known_find(const struct pl_trace *trace, const char *bytes, size_t length,
+		struct echo *echo);
+/* Every one in a text becomes its tag, which is shorter. */
+void known_mask(const struct pl_trace *trace, char *text);
+
 /* ----- a record ----- */
 
 struct record {
@@ -129,8 +149,12 @@ static inline char *record_text(struct record *record)
 
 /* ----- the record under construction (record.c) ----- */
 
+enum part { IN_SUMMARY, IN_DETAIL, IN_RAW, PARTS };
+
 struct builder {
 	struct pl_traced *connection; /* borrowed; NULL: none */
+	const struct pl_trace *trace; /* borrowed: whose keys are masked; NULL:
+	                               * there are none */
 	enum pl_trace_dir dir;
 	enum pl_stage stage;
 	enum pl_log_level level;
@@ -142,8 +166,8 @@ struct builder {
 	bool in_array[NESTING + 1], comma[NESTING + 1];
 	size_t wire, cut;
 	bool base64, has_raw, redacted;
-	struct mark marks[MARKS];   /* offsets in detail or raw */
-	bool in_raw[MARKS];
+	struct mark marks[MARKS];   /* offsets in their part */
+	enum part parts[MARKS];
 	unsigned marks_count;
 	struct text body;           /* of the last record that was made */
 };
@@ -152,7 +176,7 @@ struct builder {
 void builder_summary(struct builder *builder, const char *text);
 bool builder_init(struct builder *builder);
 void builder_finish(struct builder *builder);
-void builder_begin(struct builder *builder);
+void builder_begin(struct builder *builder, const struct pl_trace *trace);
 /* Ends the record without a trace of it. */
 void builder_drop(struct builder *builder);
 /* "event" as STAGE.VERB, where event is NULL; enc. Puts all into body; the
@@ -251,6 +275,7 @@ struct pl_trace {
 
 	char id[13];
 	unsigned char key[KEY_BYTES];
+	struct known *known;        /* owned; newest first */
 	bool incoming;
 	enum pl_trace_role role;    /* of its first connection */
 	enum pl_trace_raw raw;

@@ -203,7 +203,7 @@ static struct piece begin_piece(struct pl_trace *trace)
 	char text[600];
 	struct piece piece;
 
-	builder_begin(builder);
+	builder_begin(builder, NULL);
 	detail_text(builder, "version", PARLEY_VERSION);
 	put_name(builder, "from", from);
 	put_name(builder, "to", to);
@@ -225,7 +225,7 @@ static struct piece dropped_piece(struct pl_trace *trace, unsigned count)
 	struct builder *builder = &trace->tracer->own;
 	char text[80];
 
-	builder_begin(builder);
+	builder_begin(builder, NULL);
 	builder->level = PL_LOG_WARNING;
 	detail_number(builder, "count", count);
 	snprintf(text, sizeof text, "%u records were lost", count);
@@ -282,7 +282,7 @@ static struct piece end_piece(struct pl_trace *trace)
 	const char *word = trace_result_name(result);
 	char text[160];
 
-	builder_begin(builder);
+	builder_begin(builder, NULL);
 	builder->level = PL_LOG_NOTICE;
 	detail_text(builder, "result", word);
 	detail_text(builder, "method", pl_method_name(trace->method));

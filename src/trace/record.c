@@ -40,8 +40,9 @@ void builder_finish(struct builder *builder)
 	free(builder->body.data);
 }
 
-void builder_begin(struct builder *builder)
+void builder_begin(struct builder *builder, const struct pl_trace *trace)
 {
+	builder->trace = trace;
 	builder->dir = PL_DIR_LOCAL;
 	builder->stage = PL_STAGE_POLICY;
 	builder->level = PL_LOG_INFO;
@@ -63,17 +64,84 @@ void builder_drop(struct builder *builder)
 	builder->connection = NULL;
 }
 
+/* ----- marks ----- */
+
+/* A mark more; false: there are enough. */
+static bool add_mark(struct builder *builder, enum part part, size_t offset,
+		     const unsigned char digest[DIGEST_BYTES])
+{
+	struct mark *mark = &builder->marks[builder->marks_count];
+
+	builder->redacted = true;
+	if (builder->marks_count == MARKS)
+		return false;
+	mark->offset = (uint32_t)offset;
+	memcpy(mark->digest, digest, DIGEST_BYTES);
+	builder->parts[builder->marks_count++] = part;
+	return true;
+}
+
+static void put_tag(struct builder *builder, struct text *text, enum part part,
+		    const struct pl_trace *trace,
+		    const unsigned char digest[DIGEST_BYTES])
+{
+	char tag[TAG_LENGTH];
+
+	if (!add_mark(builder, part, text->length, digest)) {
+		text_literal(text, "[key]");
+		return;
+	}
+	mask_tag(trace, digest, tag);
+	text_put(text, tag, TAG_LENGTH);
+}
+
+static void forget_part(struct builder *builder, enum part part)
+{
+	unsigned kept = 0;
+
+	for (unsigned i = 0; i < builder->marks_count; i++) {
+		if (builder->parts[i] == part)
+			continue;
+		builder->marks[kept] = builder->marks[i];
+		builder->parts[kept++] = builder->parts[i];
+	}
+	builder->marks_count = kept;
+	builder->redacted = kept > 0;
+}
+
+/* Escaped, up to `room` characters, and every known key as its tag. */
+static void put_masked(struct builder *builder, struct text *text,
+		       enum part part, size_t room, const char *bytes,
+		       size_t length)
+{
+	size_t most = text->length + room;
+	struct echo echo;
+
+	while (known_find(builder->trace, bytes, length, &echo)) {
+		if (text_escaped(text, most - text->length, bytes, echo.at) <
+			    echo.at || most - text->length < TAG_LENGTH)
+			return;
+		put_tag(builder, text, part, builder->trace, echo.digest);
+		bytes += echo.at + echo.length;
+		length -= echo.at + echo.length;
+	}
+	text_escaped(text, most - text->length, bytes, length);
+}
+
 void builder_summary(struct builder *builder, const char *text)
 {
 	size_t length = strlen(text);
 	char shown[SUMMARY_SHOWN];
 
 	builder->summary.length = 0;
+	if (builder->marks_count > 0)
+		forget_part(builder, IN_SUMMARY);
 	if (length >= SUMMARY_SHOWN || text_plain(text, length) < length) {
 		text = pl_text_printable(shown, sizeof shown, text, length);
 		length = strlen(text);
 	}
-	text_escaped(&builder->summary, SUMMARY_BYTES, text, length);
+	put_masked(builder, &builder->summary, IN_SUMMARY, SUMMARY_BYTES, text,
+		   length);
 }
 
 /* ----- details ----- */
@@ -113,7 +181,8 @@ void detail_text(struct builder *builder, const char *key, const char *value)
 	length = text_cut(value, length, DETAIL_TEXT);
 	put_key(builder, key);
 	text_char(detail, '"');
-	text_escaped(detail, text_room(detail) - CLOSE_ROOM - 2, value, length);
+	put_masked(builder, detail, IN_DETAIL,
+		   text_room(detail) - CLOSE_ROOM - 2, value, length);
 	text_char(detail, '"');
 }
 
@@ -168,42 +237,23 @@ void detail_close(struct builder *builder)
 	builder->depth--;
 }
 
-/* A mark more; false: there are enough. */
-static bool add_mark(struct builder *builder, bool in_raw, size_t offset,
-		     const unsigned char digest[DIGEST_BYTES])
-{
-	struct mark *mark = &builder->marks[builder->marks_count];
-
-	builder->redacted = true;
-	if (builder->marks_count == MARKS)
-		return false;
-	mark->offset = (uint32_t)offset;
-	memcpy(mark->digest, digest, DIGEST_BYTES);
-	builder->in_raw[builder->marks_count++] = in_raw;
-	return true;
-}
-
-static void detail_key(struct builder *builder, const struct pl_trace *trace,
+static void detail_key(struct builder *builder, struct pl_trace *trace,
 		       const char *key, const char *secret)
 {
 	size_t start = 0, end = strlen(secret);
 	unsigned char digest[DIGEST_BYTES];
-	char tag[TAG_LENGTH];
 
-	if (!fits(builder, TAG_LENGTH + 2))
-		return;
 	while (start < end && strchr(" \t\r\n", secret[start]) != NULL)
 		start++;
 	while (end > start && strchr(" \t\r\n", secret[end - 1]) != NULL)
 		end--;
 	mask_digest(trace->tracer, secret + start, end - start, digest);
-	mask_tag(trace, digest, tag);
+	known_add(trace, secret + start, end - start, digest);
+	if (key == NULL || !fits(builder, TAG_LENGTH + 2))
+		return;
 	put_key(builder, key);
 	text_char(&builder->detail, '"');
-	if (add_mark(builder, false, builder->detail.length, digest))
-		text_put(&builder->detail, tag, TAG_LENGTH);
-	else
-		text_literal(&builder->detail, "[key]");
+	put_tag(builder, &builder->detail, IN_DETAIL, trace, digest);
 	text_char(&builder->detail, '"');
 }
 
@@ -222,17 +272,25 @@ static void raw_base64(struct builder *builder, const char *bytes,
 static void raw_whole(struct builder *builder, const char *bytes, size_t length)
 {
 	size_t shown = text_cut(bytes, length, PL_TRACE_RAW_BYTES);
+	struct echo echo;
 
 	builder->has_raw = true;
 	builder->cut = length - shown;
-	if (text_is_utf8(bytes, shown))
-		text_escaped(&builder->raw, RAW_BYTES, bytes, shown);
-	else
+	if (text_is_utf8(bytes, shown)) {
+		put_masked(builder, &builder->raw, IN_RAW, RAW_BYTES, bytes,
+			   shown);
+	} else if (known_find(builder->trace, bytes, shown, &echo)) {
+		/* no text: the tag alone */
+		builder->cut = length - echo.length;
+		put_tag(builder, &builder->raw, IN_RAW, builder->trace,
+			echo.digest);
+	} else {
 		raw_base64(builder, bytes, shown);
+	}
 }
 
 /* Start tag, tag, end tag; where they are no text, the tag alone. */
-static void raw_masked(struct builder *builder, const struct pl_trace *trace,
+static void raw_masked(struct builder *builder, struct pl_trace *trace,
 		       const char *bytes, size_t length, size_t start,
 		       size_t end)
 {
@@ -240,35 +298,23 @@ static void raw_masked(struct builder *builder, const struct pl_trace *trace,
 	size_t behind = text_cut(bytes + end, length - end,
 				 PL_TRACE_RAW_BYTES / 4);
 	unsigned char digest[DIGEST_BYTES];
-	char tag[TAG_LENGTH];
 
 	if (!text_is_utf8(bytes, before) ||
 	    !text_is_utf8(bytes + end, behind))
 		before = behind = 0;
 	mask_digest(trace->tracer, bytes + start, end - start, digest);
-	mask_tag(trace, digest, tag);
+	known_add(trace, bytes + start, end - start, digest);
 	builder->has_raw = true;
 	builder->cut = start - before + length - end - behind;
-	text_escaped(&builder->raw, RAW_BYTES, bytes, before);
-	if (add_mark(builder, true, builder->raw.length, digest))
-		text_put(&builder->raw, tag, TAG_LENGTH);
-	else
-		text_literal(&builder->raw, "[key]");
-	text_escaped(&builder->raw, RAW_BYTES, bytes + end, behind);
+	put_masked(builder, &builder->raw, IN_RAW, RAW_BYTES, bytes, before);
+	put_tag(builder, &builder->raw, IN_RAW, trace, digest);
+	put_masked(builder, &builder->raw, IN_RAW,
+		   RAW_BYTES - builder->raw.length, bytes + end, behind);
 }
 
 static void forget_raw(struct builder *builder)
 {
-	unsigned kept = 0;
-
-	for (unsigned i = 0; i < builder->marks_count; i++) {
-		if (builder->in_raw[i])
-			continue;
-		builder->marks[kept] = builder->marks[i];
-		builder->in_raw[kept++] = false;
-	}
-	builder->marks_count = kept;
-	builder->redacted = kept > 0;
+	forget_part(builder, IN_RAW);
 	builder->raw.length = 0;
 	builder->has_raw = builder->base64 = false;
 	builder->cut = 0;
@@ -331,7 +377,7 @@ void builder_close(struct builder *builder, const char *hop_and_role,
 		   const char *event, bool encrypted)
 {
 	struct text *body = &builder->body;
-	size_t detail_at, raw_at = 0;
+	size_t at[PARTS] = { 0 };
 
 	builder->skipped = 0;
 	while (builder->depth > 0)
@@ -342,20 +388,20 @@ void builder_close(struct builder *builder, const char *hop_and_role,
 	text_literal(body, "\",\"enc\":\"");
 	text_string(body, encrypted ? "tls" : "plain");
 	text_literal(body, "\",\"summary\":\"");
+	at[IN_SUMMARY] = body->length;
 	text_put(body, builder->summary.data, builder->summary.length);
 	text_literal(body, "\",\"detail\":");
-	detail_at = body->length;
+	at[IN_DETAIL] = body->length;
 	text_put(body, builder->detail.data, builder->detail.length);
 	text_literal(body, "},\"len\":");
 	text_number(body, (int64_t)builder->wire);
 	if (builder->has_raw)
-		raw_at = put_raw(builder);
+		at[IN_RAW] = put_raw(builder);
 	text_literal(body, ",\"redacted\":");
 	text_char(body, builder->redacted ? '1' : '0');
 	text_literal(body, "}\n");
 	for (unsigned i = 0; i < builder->marks_count; i++)
-		builder->marks[i].offset += (uint32_t)(builder->in_raw[i]
-						       ? raw_at : detail_at);
+		builder->marks[i].offset += (uint32_t)at[builder->parts[i]];
 }
 
 /* ----- for those who record ----- */
@@ -382,7 +428,7 @@ void pl_trace_record(struct pl_traced *connection, enum pl_trace_dir dir,
 	builder = &connection->trace->tracer->builder;
 	if (builder->connection != NULL)
 		pl_trace_done(builder->connection);
-	builder_begin(builder);
+	builder_begin(builder, connection->trace);
 	builder->connection = connection;
 	builder->dir = dir;
 	builder->stage = stage;

@@ -356,6 +356,7 @@ void trace_end(struct pl_trace *trace)
 	char *path;
 
 	leave_live(trace);
+	known_wipe(trace);
 	lines_end(trace);
 	path = trace->to_file ? file_path(&trace->file) : NULL;
 	file_finish(&trace->file);
@@ -606,6 +607,7 @@ bool pl_trace_tie(struct pl_traced *connection, const char *local,
 		pl_trace_done(trace->tracer->builder.connection);
 	if (to->bytes + trace->bytes > PL_TRACE_MEMORY_BYTES)
 		drop_records(trace);
+	known_move(trace, to);
 	leave_live(trace);
 	file_remove(&trace->file);
 	file_finish(&trace->file);
@@ -630,6 +632,8 @@ static void tell_why(struct pl_trace *trace, const struct pl_outcome *outcome)
 	trace->why = NULL;
 	if (outcome->method == PL_METHOD_NONE)
 		trace->why = strdup(pl_outcome_why(outcome, why, sizeof why));
+	if (trace->why != NULL)
+		known_mask(trace, trace->why);
 }
 
 void pl_trace_outcome(struct pl_traced *connection,

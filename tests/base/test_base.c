@@ -347,6 +347,31 @@ static void wiping(void **state)
 	free(pl_calloc(3, 4));
 }
 
+static void keys_in_words_are_masked(void **state)
+{
+#define HEX40 "0123456789abcdefABCDEF012345678901234567"
+	static const struct {
+		const char *text, *masked;
+	} table[] = {
+		{ "", "" },
+		{ "undefined-condition (bad dad)", "undefined-condition (bad dad)" },
+		{ HEX40, "[key]" },
+		{ "a " HEX40 "ff, b " HEX40 ".", "a [key], b [key]." },
+		{ "id 123456789012345678901234567890123456789 .",
+		  "id 123456789012345678901234567890123456789 ." },
+		{ "cut 0123456789abcdef", "cut [key]" },
+		{ "cut 0123456789abcde", "cut 0123456789abcde" },
+	};
+	char text[200];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
+		strcpy(text, table[i].text);
+		pl_text_mask_keys(text);
+		assert_string_equal(text, table[i].masked);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -359,6 +384,7 @@ int main(void)
 		cmocka_unit_test(trim_gives_back_only_what_is_empty),
 		cmocka_unit_test(errors_are_set_and_given_context),
 		cmocka_unit_test(plain_text_passes),
+		cmocka_unit_test(keys_in_words_are_masked),
 		cmocka_unit_test(controls_are_escaped),
 		cmocka_unit_test(invisible_and_turning_characters_are_escaped),
 		cmocka_unit_test(broken_utf8_is_shown_byte_by_byte),

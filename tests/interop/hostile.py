@@ -6,13 +6,14 @@
 
 import os
 import ssl
+import subprocess
 import sys
 import threading
 import time
 
 from lab import outcome, start
 from lab.laboratory import Laboratory
-from lab.parleyd import Parleyd, partner
+from lab.parleyd import Parleyd, partner, program
 from lab.peer import (NS_SASL, NS_TLS, Closed, Server, Stream, client_context, server_context)
 from lab.policy import ROWS, SASL, TCP_DIALBACK, TLS_DIALBACK
 from lab.process import wait_until
@@ -29,8 +30,8 @@ CASES = []
 class Room:
     """What a case gets: parleyd, certificates, and domains to play."""
 
-    def __init__(self, lab, ours):
-        self.lab, self.ours = lab, ours
+    def __init__(self, lab, ours, traces):
+        self.lab, self.ours, self.traces = lab, ours, traces
         self.servers, self.dialled = [], []
 
     def address(self, domain):
@@ -732,6 +733,81 @@ def our_key_invalid(room):
     return failed_as(room.outcome("plain.example", "out"), "dialback-invalid")
 
 
+def key_is_nowhere(room, key):
+    """In no log line, no trace file, and nothing that the daemon tells."""
+    faults = must(len(key) == 64, "no key of ours came:", key)
+    told = [("the log", room.ours.log())]
+    for name in sorted(os.listdir(room.traces)):
+        with open(os.path.join(room.traces, name), encoding="utf-8", errors="replace") as file:
+            told.append((name, file.read()))
+    for form in ("jsonl", "ladder", "html"):
+        asked = subprocess.run([program("parley"), "trace", "last", "-c", room.ours.file, "--count", "5",
+                                "-vvv", "--format", form], capture_output=True, text=True, check=False,
+                               timeout=60)
+        told.append(("trace last as " + form, asked.stdout + asked.stderr))
+    told.append(("streams", room.ours.command("streams", "--json").stdout))
+    for name, text in told:
+        faults += must(key[:16] not in text, "the key stands in", name, ":",
+                       text[max(text.find(key[:16]) - 300, 0):][:400])
+    return faults, told
+
+
+@case("our key said again in errors and attributes stays masked", "plain.example")
+def key_said_again(room):
+    class Parrot(Server):
+        def on_result(self, stream, element):
+            key = element.text
+            keys.append(key)
+            stream.send("<db:result from='plain.example' to='%s' type='error' id='%s'>"
+                        "<error type='cancel'><item-not-found xmlns='urn:ietf:params:xml:ns:"
+                        "xmpp-stanzas'/><text xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'>%s</text>"
+                        "</error></db:result>" % (OURS, key, key))
+            stream.send("<db:%s/><message from='plain.example' to='%s' id='%s'><body>it is %s, %s"
+                        "</body></message>" % ("k" + key[:30], OURS, key, key, key[:20]))
+            stream.send("<stream:error><undefined-condition xmlns='urn:ietf:params:xml:ns:xmpp-"
+                        "streams'/><text xmlns='urn:ietf:params:xml:ns:xmpp-streams'>%s no %s</text>"
+                        "<x xmlns='x:%s'>%s</x></stream:error></stream:stream>" %
+                        ("-" * 200, key, key, key[:24]))
+
+    keys = []
+    room.server("plain.example", tls=False, kind=Parrot)
+    room.ping_soon("plain.example", 6)
+    line = room.outcome("plain.example", "out")
+    wait_until(lambda: any("plain.example" in name for name in os.listdir(room.traces)), 5)
+    room.end_case()
+    faults, told = key_is_nowhere(room, keys[0] if keys else "")
+    shown = "".join(text for name, text in told if "plain.example" in name)
+    return faults + must(line.get("event") == "failed", outcome.line(line) or "no line") + must(
+        "it is [key" in shown or "type='error' id='[key#" in shown,
+        "no trace shows where the key was said:", shown[-2500:])
+
+
+@case("a key of the peer said again in a message stays masked", "plain.example")
+def their_key_said_again(room):
+    key = "0f" * 32
+
+    class Believer(Server):
+        def on_verify(self, stream, element):
+            stream.send("<db:verify from='plain.example' to='%s' id='%s' type='valid'/>" %
+                        (OURS, element.get("id")))
+
+    room.server("plain.example", tls=False, kind=Believer)
+    stream = room.clear("plain.example")
+    stream.send("<db:result from='plain.example' to='%s'>%s</db:result>" % (OURS, key))
+    answer = stream.expect("result")
+    stream.send("<message from='plain.example' to='%s' id='%s'><body>it is %s</body></message>" %
+                (OURS, key, key))
+    stream.send("<stream:error><undefined-condition xmlns='urn:ietf:params:xml:ns:xmpp-streams'/>"
+                "<text xmlns='urn:ietf:params:xml:ns:xmpp-streams'>%s</text></stream:error>"
+                "</stream:stream>" % key)
+    stream.rest(3)
+    room.end_case()
+    faults, told = key_is_nowhere(room, key)
+    shown = "".join(text for name, text in told if "plain.example" in name)
+    return faults + must(answer.get("type") == "valid", answer.raw) + must(
+        "it is [key#" in shown, "no trace shows the message:", shown[-2500:])
+
+
 @case("a peer before 1.0 gets dialback", "optional.example")
 def old_server(room):
     class Old(Server):
@@ -1079,8 +1155,9 @@ def main():
             lab, "main", {OURS: "valid", SECOND: "valid"},
             [partner(domain, ROWS[row]) for domain, row in ROWS_OF.items()],
             timeouts="dns = 3  connect = 2  negotiate = %d  drain = 2" % NEGOTIATE,
-            limits="connections-per-address = 50")
-        room = Room(lab, ours)
+            limits="connections-per-address = 50",
+            more='trace { directory = "%s"  raw = all }' % lab.path("traces"))
+        room = Room(lab, ours, lab.path("traces"))
         for name, function, _ in CASES:
             if words and not any(word in name for word in words):
                 continue

@@ -268,6 +268,121 @@ static void secrets_are_masked(void **state)
 	scene_end(&scene);
 }
 
+/* A peer says a key again, where no key belongs. */
+static void keys_said_again_are_masked(void **state)
+{
+	struct scene scene;
+	struct pl_report report;
+	struct pl_trace *trace;
+	struct pl_traced *c;
+	const struct pl_report_record *r;
+	char tag[11], long_key[101], raw[600];
+	struct pl_outcome outcome;
+
+	(void)state;
+	scene_begin(&scene, WITH_LINES | WITH_FILES | WITH_RINGS, PL_RAW_ALL);
+	c = scene_dial(&scene, "a.test", "b.test", &trace);
+	scene_say(c, PL_DIR_IN, PL_STAGE_STANZA, "message",
+		  "<m>0123456789</m>");
+	pl_trace_record(c, PL_DIR_OUT, PL_STAGE_DIALBACK, "result");
+	pl_trace_key(c, NULL, SECRET);
+	pl_trace_text(c, "id", SECRET);
+	pl_trace_key(c, "key", SECRET);
+	pl_trace_done(c);
+	/* everywhere, whole, twice, and as a part from its front */
+	pl_trace_record(c, PL_DIR_IN, PL_STAGE_ERROR, "stream");
+	pl_trace_text(c, "text", "a " SECRET " b " SECRET " \"\n");
+	pl_trace_text(c, "cut", "1e701f120f66824b5730...");
+	pl_trace_text(c, "short", "1e701f120f66824");
+	pl_trace_summary(c, "twice?");
+	pl_trace_summary(c, "they say \n" SECRET);
+	pl_trace_raw(c, "<e x='" SECRET "'>" SECRET "</e>", 6 + 64 + 2 + 64 + 4,
+		     PL_MASK_NOTHING);
+	pl_trace_done(c);
+	scene_say(c, PL_DIR_IN, PL_STAGE_ERROR, "stream",
+		  "<e>\xff" SECRET "</e>");
+	/* one of the peer's, longer than is kept of it */
+	memset(long_key, 'k', 100);
+	long_key[100] = '\0';
+	pl_trace_record(c, PL_DIR_IN, PL_STAGE_DIALBACK, "result");
+	snprintf(raw, sizeof raw, "<r id='%s'>%s</r>", long_key, long_key);
+	pl_trace_raw(c, raw, strlen(raw), PL_MASK_TEXT);
+	pl_trace_done(c);
+	outcome = scene_outcome("a.test", "b.test", PL_CODE_PEER_STREAM_ERROR);
+	outcome.words = "host-unknown " SECRET;
+	pl_trace_outcome(c, &outcome);
+	pl_trace_leave(c);
+	pl_trace_unref(trace);
+	assert_null(memmem(pl_buffer_bytes(&scene.lines), scene.lines.length,
+			   SECRET, 16));
+	assert_null(memmem(pl_buffer_bytes(&scene.lines), scene.lines.length,
+			   long_key, 16));
+	assert_null(memmem(pl_buffer_bytes(&scene.lines), scene.lines.length,
+			   "MWU3MDFmMTIwZjY2", 16)); /* in base64 */
+	scene_lines(&scene, &report);
+	assert_whole(&report.traces[0]);
+	assert_string_equal(report.traces[0].records[1].raw,
+			    "<m>0123456789</m>");
+	r = &report.traces[0].records[2];
+	snprintf(tag, sizeof tag, "%s", detail_of(r, "key"));
+	assert_string_equal(detail_of(r, "id"), tag);
+	r = &report.traces[0].records[3];
+	snprintf(raw, sizeof raw, "a %s b %s \"\n", tag, tag);
+	assert_string_equal(detail_of(r, "text"), raw);
+	snprintf(raw, sizeof raw, "%s...", tag);
+	assert_string_equal(detail_of(r, "cut"), raw);
+	assert_string_equal(detail_of(r, "short"), "1e701f120f66824");
+	/* the fifth and what follows has no tag that could be changed */
+	snprintf(raw, sizeof raw, "<e x='%s'>%s</e>", tag, tag);
+	assert_true(strcmp(r->raw, raw) == 0 ||
+		    strstr(r->raw, "[key]") != NULL);
+	assert_true(r->redacted);
+	assert_int_equal(r->len, 6 + 64 + 2 + 64 + 4);
+	assert_non_null(strstr(report.traces[0].records[4].raw, tag));
+	assert_non_null(strstr(report.traces[0].records[5].raw, "<r id='[key#"));
+	pl_report_finish(&report);
+	scene_end(&scene);
+}
+
+/* Tied, the keys of both are known, and the tags are those of the whole. */
+static void keys_are_known_after_a_tie(void **state)
+{
+	struct scene scene;
+	struct pl_report report;
+	struct pl_trace *trace, *theirs;
+	struct pl_traced *c, *called;
+	const struct pl_report_trace *t;
+	const char *tag;
+
+	(void)state;
+	scene_begin(&scene, WITH_LINES | WITH_RINGS, PL_RAW_NEGOTIATION);
+	c = scene_dial(&scene, "a.test", "b.test", &trace);
+	theirs = pl_trace_begin(scene.tracer, true, NULL, NULL);
+	called = pl_trace_connection(theirs, PL_ROLE_AUTHORITATIVE, NULL);
+	pl_trace_record(called, PL_DIR_IN, PL_STAGE_DIALBACK, "verify");
+	pl_trace_key(called, "key", SECRET);
+	pl_trace_summary(called, "%s", SECRET);
+	pl_trace_text(called, "id", SECRET);
+	pl_trace_done(called);
+	assert_true(pl_trace_tie(called, "a.test", "b.test"));
+	scene_say(c, PL_DIR_IN, PL_STAGE_ERROR, "stream", "<e>" SECRET "</e>");
+	pl_trace_leave(called);
+	pl_trace_unref(theirs);
+	pl_trace_leave(c);
+	pl_trace_unref(trace);
+	assert_null(memmem(pl_buffer_bytes(&scene.lines), scene.lines.length,
+			   SECRET, 16));
+	scene_lines(&scene, &report);
+	t = &report.traces[0];
+	tag = detail_of(scene_record(t, "dialback.verify"), "key");
+	assert_string_equal(detail_of(scene_record(t, "dialback.verify"), "id"),
+			    tag);
+	assert_string_equal(scene_record(t, "dialback.verify")->summary, tag);
+	assert_memory_equal(scene_record(t, "error.stream")->raw + 3, tag, 10);
+	pl_report_finish(&report);
+	scene_end(&scene);
+}
+
 /* Another trace shows another tag: keys cannot be followed from trace to
  * trace. */
 static void tags_differ_between_traces(void **state)
@@ -500,6 +615,8 @@ int main(void)
 		cmocka_unit_test(long_things_are_cut),
 		cmocka_unit_test(nesting_always_closes),
 		cmocka_unit_test(secrets_are_masked),
+		cmocka_unit_test(keys_said_again_are_masked),
+		cmocka_unit_test(keys_are_known_after_a_tie),
 		cmocka_unit_test(tags_differ_between_traces),
 		cmocka_unit_test(raw_does_as_it_is_told),
 		cmocka_unit_test(keys_stand_in_their_order),
