@@ -1449,6 +1449,27 @@ static void not_everybody_is_heard_behind_our_close(void **unused)
 	assert_end(&s, PL_CODE_NONE);
 }
 
+/* Where both send on it (XEP-0288) the one who dialled waits as well; what it
+ * sent itself is over. */
+static void a_stream_of_both_awaits_the_close_too(void **unused)
+{
+	struct story s;
+
+	begin(&s, PL_INITIATING, 17);
+	happens(&s, PL_EV_STARTED);
+	header(&s);
+	features(&s, DIALBACK);
+	result_answer(&s, PL_PE_RESULT_VALID, PL_SC_NONE);
+	s.stream.bidi = true;
+	happens(&s, PL_EV_IDLE);
+	assert_phase(&s, PL_AWAIT_CLOSE);
+	assert_does(&s, PL_DO_END_SENDING);
+	stanza(&s, true);
+	assert_does(&s, PL_DO_DELIVER);
+	happens(&s, PL_EV_CLOSED);
+	assert_end(&s, PL_CODE_NONE);
+}
+
 static void what_the_peer_will_not_take_is_cut(void **unused)
 {
 	struct story s;
@@ -1578,6 +1599,7 @@ int main(void)
 		STORY(what_comes_behind_our_close_is_taken),
 		STORY(the_wait_for_a_close_has_an_end),
 		STORY(not_everybody_is_heard_behind_our_close),
+		STORY(a_stream_of_both_awaits_the_close_too),
 		STORY(what_the_peer_will_not_take_is_cut),
 		STORY(own_certificate_refused_by_a_reset_or_an_alert),
 		STORY(own_certificate_without_client_purpose),

@@ -178,6 +178,14 @@ static void once_each(size_t at)
 	assert_false(out_of_order);
 }
 
+static void once_each_of(int most)
+{
+	for (int i = 0; i < most; i++)
+		if (arrived[1][i] + returned[0][i] != 1)
+			fail_msg("m%d arrived %u times, came back %u times", i,
+				 arrived[1][i], returned[0][i]);
+}
+
 static void break_everywhere(int row, size_t from, size_t to)
 {
 	unsigned cases = 0, lossy = 0;
@@ -621,6 +629,30 @@ static void test_a_closing_one_is_not_used(void **state)
 	came(0, 1);
 }
 
+/* ----- a stream that counts, and that we close ----- */
+
+/* Its bytes are looked at as those of any other: they were said to be sent. */
+static void test_we_close_one_that_counts(void **state)
+{
+	struct script_link link = { .latency_ms = 2 };
+
+	(void)state;
+	two(7);
+	a.rules[0].view.terms.stream_management = true;
+	b.rules[0].view.terms.stream_management = true;
+	script_link(script, "192.0.2.2:5269", &link);
+	send_message(&a, alpha, beta, 0, 40);
+	script_run(script, 3000);
+	assert_int_equal(logged(&a, "event=sm-enabled", NULL), 1);
+	send_many(1, 100, 40);
+	pl_router_close(a.router, NULL);
+	pl_router_drop_all(b.router); /* before they get there */
+	script_run(script, 20000);
+	once_each_of(100);
+	assert_int_equal(count(returned[0]), 99);
+	assert_int_equal(logged(&a, "event=undelivered", NULL), 1);
+}
+
 /* ----- what it costs ----- */
 
 /* Nothing is acknowledged for a long time: what is kept stays in bounds, and
@@ -673,6 +705,7 @@ int main(void)
 		TEST(test_what_is_not_legal_is_not_taken),
 		TEST(test_nothing_legal_is_left),
 		TEST(test_a_closing_one_is_not_used),
+		TEST(test_we_close_one_that_counts),
 		TEST(test_bounded),
 	};
 
