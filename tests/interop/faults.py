@@ -21,7 +21,7 @@ import time
 import traceback
 from concurrent.futures import ThreadPoolExecutor
 
-from lab import start
+from lab import start, valgrind
 from lab.component import Component
 from lab.laboratory import Laboratory
 from lab.parleyd import Parleyd, partner
@@ -494,7 +494,7 @@ def names_gone(room):
         return wait_until(lambda: room.ledger.count("delivered", FLOW, "late.example"), 0.5)
     faults += must(wait_until(arrives, 12), "the domain was not reached again")
     seconds = time.monotonic() - begun
-    return faults + must(seconds < 8, "reached again after %.1f s only" % seconds)
+    return faults + must(seconds < 8 * valgrind.FACTOR, "reached again after %.1f s only" % seconds)
 
 
 # Certificates.
@@ -621,7 +621,7 @@ def descriptors(room):
     begun = time.monotonic()
     external("honest.example", room.lab).close()
     seconds = time.monotonic() - begun
-    return faults + must(seconds < 3, "the next one got in after %.1f s" % seconds)
+    return faults + must(seconds < 3 * valgrind.FACTOR, "the next one got in after %.1f s" % seconds)
 
 
 def ticks(pid):

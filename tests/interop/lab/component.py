@@ -5,6 +5,7 @@ import socket
 import threading
 import time
 
+from . import valgrind
 from .peer import Closed, Stream
 
 
@@ -75,7 +76,7 @@ class Component:
                 self.stream.iq(self.domain, target, name)
             except OSError as error:
                 return False, str(error)
-            end = time.monotonic() + timeout
+            end = time.monotonic() + timeout * valgrind.FACTOR
             while name not in self.answers:
                 if not self.arrived.wait(max(0, end - time.monotonic())):
                     return False, "no answer"

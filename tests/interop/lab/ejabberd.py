@@ -12,6 +12,7 @@ import socket
 import threading
 import time
 
+from . import valgrind
 from .peer import NS_SASL, Closed, Stream
 from .policy import (NOT_SUPPORTED, OPTIONAL, REQUIRED, SASL, TCP_DIALBACK, TLS_DIALBACK, Policy)
 
@@ -90,7 +91,7 @@ class Ejabberd:
             lines.pop()
         lines += ['ca_file: "%s"' % lab.certificates.ca, 's2s_cafile: "%s"' % lab.certificates.ca,
                   "auth_method: [anonymous]", "anonymous_protocol: sasl_anon",
-                  "negotiation_timeout: %d" % timeout, "s2s_timeout: 600",
+                  "negotiation_timeout: %d" % (timeout * valgrind.FACTOR), "s2s_timeout: 600",
                   "s2s_dns_timeout: 3", "s2s_dns_retries: 1", "listen:"]
         for port, module, more in listen:
             lines += ["  -", "    port: " + port, '    ip: "%s"' % self.address,
@@ -110,7 +111,7 @@ class Ejabberd:
             if source not in self.users:
                 self.users[source] = User(self.address, source)
             user = self.users[source]
-        return user.ping(target, timeout)
+        return user.ping(target, timeout * valgrind.FACTOR)
 
     def negotiated(self, here, there):
         """What ejabberd's log says it authenticated, as seen from ejabberd."""

@@ -7,7 +7,7 @@ import re
 import signal
 import subprocess
 
-from . import outcome
+from . import outcome, valgrind
 from .process import wait_until
 
 ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", "..", ".."))
@@ -41,6 +41,11 @@ def partner(name, policy=None, **settings):
     for key, value in settings.items():
         lines.append("%s = %s" % (key.replace("_", "-"), _value(value)))
     return 'partner "%s" { %s }' % (name, "  ".join(lines))
+
+
+def stretched(timeouts):
+    """What parleyd itself waits for takes longer, too."""
+    return re.sub(r"\d+", lambda found: str(int(found.group()) * valgrind.FACTOR), timeouts)
 
 
 def _value(value):
@@ -106,7 +111,7 @@ class Parleyd:
             'trust { ca-file = "%s" }' % self.lab.certificates.ca,
             'dns { resolv-conf = "/etc/resolv.conf"  allow-loopback = yes  '
             'trust-anchor-file = "%s"  %s }' % (self.anchor(), self.dns),
-            'timeouts { %s }' % self.timeouts,
+            'timeouts { %s }' % stretched(self.timeouts),
             'limits { %s }' % (self.limits or "connections-per-address = 400  "
                                "connections-per-partner = 100"),
             'log { level = %s  format = json  destination = stderr }' % self.level,
@@ -123,8 +128,9 @@ class Parleyd:
     # Running.
 
     def start(self):
+        under = valgrind.command(self.report()) if valgrind.ON else []
         self.process = self.lab.run("parleyd-" + self.name,
-                                    [*self.wrapper, program("parleyd"), "-c", self.file])
+                                    [*self.wrapper, *under, program("parleyd"), "-c", self.file])
         self.process.wait_for(lambda: os.path.exists(self.socket), 30, "control socket")
         for place in self.listen:
             endpoint = place.split()[0]
@@ -147,19 +153,26 @@ class Parleyd:
     def log(self):
         return self.process.text()
 
+    def report(self):
+        """How the names of valgrind's reports begin."""
+        return os.path.join(self.folder, "valgrind")
+
     def findings(self):
-        """Sanitizer and assertion reports in the log."""
-        return [text for text in self.log().splitlines() if SANITIZER.search(text)]
+        """Sanitizer and assertion reports in the log, and what valgrind says. Of
+        leaks it does so at the end, and the status tells as well."""
+        return [text for text in self.log().splitlines() if SANITIZER.search(text)] + \
+            valgrind.findings(self.report())
 
     # Asking.
 
     def command(self, *argv, timeout=60):
         verb, *rest = argv
         return subprocess.run([program("parley"), verb, "-c", self.file, *rest], check=False,
-                              capture_output=True, text=True, timeout=timeout)
+                              capture_output=True, text=True, timeout=timeout * valgrind.FACTOR)
 
     def ping(self, source, target, timeout=8):
         """(exit status, the JSON that ping prints or {})."""
+        timeout *= valgrind.FACTOR
         done = self.command("ping", "--from", source, "--timeout", str(timeout), "--json",
                             target, timeout=timeout + 20)
         try:

@@ -13,6 +13,7 @@ import struct
 import threading
 import time
 
+from . import valgrind
 from .process import wait_until
 
 NS_TLS = "urn:ietf:params:xml:ns:xmpp-tls"
@@ -65,7 +66,7 @@ class Stream:
     def __init__(self, connection, timeout=5.0):
         self.socket = connection
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self.socket.settimeout(timeout)
+        self.socket.settimeout(timeout * valgrind.FACTOR)
         self.buffer = b""
         self.tls = False
         self.id = None

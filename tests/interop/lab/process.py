@@ -7,6 +7,8 @@ import socket
 import subprocess
 import time
 
+from . import valgrind
+
 
 class NotReady(Exception):
     """A server did not start; the text says what it wrote last."""
@@ -14,7 +16,7 @@ class NotReady(Exception):
 
 def wait_until(condition, seconds, pause=0.02):
     """Poll until condition() is true; what it returned, or None."""
-    end = time.monotonic() + seconds
+    end = time.monotonic() + seconds * valgrind.FACTOR
     while True:
         result = condition()
         if result:
@@ -79,7 +81,7 @@ class Process:
         if self.running():
             self.child.terminate()
             try:
-                self.child.wait(seconds)
+                self.child.wait(seconds * valgrind.FACTOR)
             except subprocess.TimeoutExpired:
                 pass
         return self.kill()

@@ -5,6 +5,7 @@ import re
 import shutil
 import socket
 
+from . import valgrind
 from .policy import (NOT_SUPPORTED, OPTIONAL, REQUIRED, SASL, TLS_DIALBACK, Policy)
 
 NAME = "prosody"
@@ -105,7 +106,7 @@ class Prosody:
             "s2s_direct_tls_ports": "{ %s }" % (direct or ""),
             "s2s_require_encryption": self.policy.tls == REQUIRED,
             "s2s_secure_auth": self.policy.sasl == REQUIRED,
-            "s2s_timeout": timeout, "s2s_close_timeout": 1,
+            "s2s_timeout": timeout * valgrind.FACTOR, "s2s_close_timeout": 1,
             "ssl": '{ cafile = "%s" }' % lab.certificates.ca,
             "unbound": '{ resolvconf = true, trustfile = "%s" }'
                        % lab.names.anchor,
@@ -128,6 +129,7 @@ class Prosody:
 
     def ping(self, source, target, timeout=8):
         """A ping from a domain of Prosody's: (answered, what it said)."""
+        timeout *= valgrind.FACTOR
         with socket.create_connection(self.control, 2) as control:
             control.settimeout(timeout + 2)
             control.sendall(b"ping %s %s %d\n" % (source.encode(), target.encode(), timeout))

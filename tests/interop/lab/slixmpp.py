@@ -6,6 +6,8 @@ import queue
 import subprocess
 import threading
 
+from . import valgrind
+
 # Debian's package belongs to Debian's Python, whatever stands first in PATH.
 PYTHON = "/usr/bin/python3"
 PROGRAM = os.path.join(os.path.dirname(os.path.abspath(__file__)), "gateway.py")
@@ -43,7 +45,7 @@ class Gateway:
         """What it says with this key and value; {} when it does not."""
         while True:
             try:
-                what = self.said.get(timeout=seconds)
+                what = self.said.get(timeout=seconds * valgrind.FACTOR)
             except queue.Empty:
                 return {}
             if what is None or what.get(key) == value:

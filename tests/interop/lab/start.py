@@ -1,6 +1,6 @@
 """How a test program begins: inside the namespace, or with a reason to skip."""
 
-from . import names, namespace
+from . import names, namespace, valgrind
 from .parleyd import Missing, program
 
 
@@ -11,7 +11,9 @@ def impossible():
     if missing:
         return "%s is not installed" % missing
     try:
-        program("parleyd")
+        reason = valgrind.impossible(program("parleyd"))
+        if reason:
+            return reason
         program("parley")
         namespace.enter()
     except (Missing, namespace.Unavailable) as reason:
