@@ -147,7 +147,7 @@ static void decline(struct pl_router *router, const struct pl_stanza *stanza)
 bool gate_in(struct pl_router *router, const struct pl_stanza *stanza)
 {
 	if (router->gatekeeper == NULL || answers(stanza) ||
-	    strpbrk(stanza->to, "@/") == NULL ||
+	    stanza_to_bare_domain(stanza) ||
 	    !is_unverified(router, stanza->to_domain, stanza->from_domain) ||
 	    may_begin(router, stanza))
 		return true;

@@ -1,8 +1,9 @@
 /*
  * What our hosts answer: ping (XEP-0199), disco#info with contact addresses
- * (XEP-0157) and #items (XEP-0030), version (XEP-0092); service-unavailable to any other request or message.
- * Errors and results are never answered (RFC 6120 8.3.1). Answers go out over
- * our own stream to the asker.
+ * (XEP-0157) and #items (XEP-0030), version (XEP-0092); to any other request or
+ * message service-unavailable, and bad-request to an iq that is none. Errors and
+ * results are never answered (RFC 6120 8.3.1). Answers go out over our own
+ * stream to the asker.
  */
 #include "internal.h"
 
@@ -102,12 +103,6 @@ static bool write_items(struct pl_router *router, struct pl_buffer *out,
 
 /* ----- requests ----- */
 
-/* Is the stanza for the host itself, not for some account at it? */
-static bool to_bare_host(const struct pl_stanza *stanza)
-{
-	return strpbrk(stanza->to, "@/") == NULL;
-}
-
 /* What an iq get to the bare host is answered with; false: not served. */
 static bool write_payload(struct pl_router *router, struct pl_buffer *out,
 			  const struct pl_stanza *iq)
@@ -132,29 +127,58 @@ static bool write_payload(struct pl_router *router, struct pl_buffer *out,
 static bool write_result(struct pl_router *router, struct pl_buffer *out,
 			 const struct pl_stanza *iq)
 {
-	return strcmp(iq->name, "iq") == 0 && iq->type != NULL &&
-	       strcmp(iq->type, "get") == 0 && to_bare_host(iq) &&
+	return strcmp(iq->type, "get") == 0 && stanza_to_bare_domain(iq) &&
 	       open_answer(out, iq, "result") &&
 	       write_payload(router, out, iq) && pl_buffer_text(out, "</iq>");
 }
 
-void host_take(struct pl_router *router, const struct pl_stanza *stanza)
+/* Of type get or set, with one payload (RFC 6120 8.2.3). */
+static bool is_request(const struct pl_stanza *iq)
+{
+	const struct pl_xml_node *payload = pl_xml_first_element(iq->node);
+
+	return iq->type != NULL && payload != NULL &&
+	       (strcmp(iq->type, "get") == 0 || strcmp(iq->type, "set") == 0) &&
+	       pl_xml_next_element(payload) == NULL;
+}
+
+/* The host knows no nodes (XEP-0030 7). */
+static bool asks_for_node(const struct pl_stanza *iq)
+{
+	const struct pl_xml_node *query = pl_xml_first_element(iq->node);
+
+	return stanza_to_bare_domain(iq) &&
+	       pl_xml_attribute(query, "node") != NULL &&
+	       (pl_xml_is(query, "query", PL_NS_DISCO_INFO) ||
+		pl_xml_is(query, "query", PL_NS_DISCO_ITEMS));
+}
+
+static void take_iq(struct pl_router *router, const struct pl_stanza *iq)
 {
 	struct pl_buffer answer;
 
-	if (!stanza_may_bounce(stanza)) {
-		if (strcmp(stanza->name, "iq") == 0 && stanza->id != NULL)
-			ping_take(router, stanza->to_domain,
-				  stanza->from_domain, stanza->id);
+	if (!is_request(iq)) {
+		pl_router_refuse(router, iq, PL_SC_BAD_REQUEST);
 		return;
 	}
-	if (strcmp(stanza->name, "presence") == 0)
-		return;
 	pl_buffer_init(&answer, 0);
-	if (write_result(router, &answer, stanza))
-		stanza_post(router, stanza->to_domain, stanza->from_domain,
-			    &answer);
+	if (write_result(router, &answer, iq))
+		stanza_post(router, iq->to_domain, iq->from_domain, &answer);
 	else
-		pl_router_refuse(router, stanza, PL_SC_SERVICE_UNAVAILABLE);
+		pl_router_refuse(router, iq, asks_for_node(iq)
+					 ? PL_SC_ITEM_NOT_FOUND
+					 : PL_SC_SERVICE_UNAVAILABLE);
 	pl_buffer_finish(&answer);
+}
+
+/* Presence for a host, or an account that it does not have, has no answer (RFC
+ * 6121 8.5.1). */
+void host_take(struct pl_router *router, const struct pl_stanza *stanza)
+{
+	if (!stanza_may_bounce(stanza))
+		return;
+	if (strcmp(stanza->name, "iq") == 0)
+		take_iq(router, stanza);
+	else if (strcmp(stanza->name, "message") == 0)
+		pl_router_refuse(router, stanza, PL_SC_SERVICE_UNAVAILABLE);
 }

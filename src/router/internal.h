@@ -363,6 +363,7 @@ void stanza_take(struct pl_router *router, const struct pl_xml_node *node,
 void stanza_post(struct pl_router *router, const char *from, const char *to,
 		 const struct pl_buffer *stanza);
 bool stanza_may_bounce(const struct pl_stanza *stanza);
+bool stanza_to_bare_domain(const struct pl_stanza *stanza);
 void bounce_send(struct pl_router *router, const struct bounce *bounce);
 
 /* gate.c */

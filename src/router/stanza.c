@@ -65,6 +65,12 @@ bool stanza_may_bounce(const struct pl_stanza *stanza)
 					strcmp(stanza->type, "result") != 0);
 }
 
+/* Is it for the domain itself, not for some account at it? */
+bool stanza_to_bare_domain(const struct pl_stanza *stanza)
+{
+	return strpbrk(stanza->to, "@/") == NULL;
+}
+
 static bool attribute(struct pl_buffer *out, const char *name,
 		      const char *value)
 {
@@ -141,10 +147,24 @@ static bool is_beyond(const struct pl_router *router, const char *domain)
 	       router->beyond->serves(router->beyond_owner, domain);
 }
 
+/* An answer to a ping of ours is ours, whoever serves the domain that it was
+ * sent from: a service, or a server behind us, did not ask. */
+static bool answers_us(struct pl_router *router,
+		       const struct pl_stanza *stanza)
+{
+	return !TAILQ_EMPTY(&router->pings) && !stanza_may_bounce(stanza) &&
+	       strcmp(stanza->name, "iq") == 0 && stanza->id != NULL &&
+	       stanza_to_bare_domain(stanza) &&
+	       ping_take(router, stanza->to_domain, stanza->from_domain,
+			 stanza->id);
+}
+
 static void deliver_stanza(struct pl_router *router,
 			   const struct pl_stanza *stanza,
 			   struct pl_sender *sender)
 {
+	if (answers_us(router, stanza))
+		return;
 	if (is_beyond(router, stanza->to_domain)) {
 		router->beyond->take(router->beyond_owner, stanza, sender);
 		return;

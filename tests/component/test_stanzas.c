@@ -243,6 +243,126 @@ static void test_hosts_answer(void **state)
 			       "cancel", "service-unavailable"));
 }
 
+/* Pings of ours in a service's name: the answer is ours, and the service, which
+ * did not ask, sees nothing of it. */
+static void test_pings_of_ours(void **state)
+{
+	struct ping result;
+
+	(void)state;
+	begin_there();
+	attach();
+	assert_true(ping(&a, echo, beta, 9000, &result));
+	assert_int_equal(count(&peers[0], "<"), 0);
+	/* but an answer to what it asked is its own */
+	peer_say(&peers[0], "<iq type='get' from='%s' to='%s' id='1'>"
+		 "<ping xmlns='urn:xmpp:ping'/></iq>", echo, beta);
+	assert_true(peer_expect(&peers[0], " id='1' "));
+}
+
+/* A peer that answers is alive, also where services use its stream. */
+static void test_answering_peer_is_kept(void **state)
+{
+	size_t streams;
+
+	(void)state;
+	a.world.limits.ping_ms = 30000;
+	begin_there();
+	attach();
+	peer_say(&peers[0], "<iq type='get' from='%s' to='%s' id='1'>"
+		 "<ping xmlns='urn:xmpp:ping'/></iq>", echo, beta);
+	assert_true(peer_expect_within(&peers[0], "<iq type='result' id='1' "
+		"from='beta.example' to='echo.alpha.example'/>", 5000));
+	streams = pl_router_streams(a.router);
+	assert_int_equal(streams, 2);
+	script_run(script, 300000);
+	assert_int_equal(pl_router_streams(a.router), streams);
+	assert_int_equal(outcomes_of(&a), streams);
+	assert_int_equal(count(&peers[0], "<") + count(&peers[1], "<"), 0);
+}
+
+/* Whatever kind of stanza, and whyever it is not delivered. */
+static void test_each_kind(void **state)
+{
+	static const struct {
+		const char *kind, *inner;
+		/* from a host, an account of its, and where there is nobody */
+		const char *host, *account, *away;
+	} table[] = {
+		{ "message", "", "service-unavailable", "service-unavailable",
+		  "" },
+		{ "message type='headline'", "", "service-unavailable",
+		  "service-unavailable", "" },
+		{ "message type='error'", "", NULL, NULL, NULL },
+		{ "presence", "", NULL, NULL, "" },
+		{ "presence type='unavailable'", "", NULL, NULL, "" },
+		{ "presence type='subscribe'", "", NULL, NULL, "" },
+		{ "presence type='subscribed'", "", NULL, NULL, "" },
+		{ "presence type='probe'", "", NULL, NULL, "" },
+		{ "presence type='error'", "", NULL, NULL, NULL },
+		{ "iq type='get'", "<ping xmlns='urn:xmpp:ping'/>",
+		  "type='result'", "service-unavailable", "" },
+		{ "iq type='set'", "<ping xmlns='urn:xmpp:ping'/>",
+		  "service-unavailable", "service-unavailable", "" },
+		{ "iq type='get'", "<x xmlns='urn:x'/>",
+		  "service-unavailable", "service-unavailable", "" },
+		{ "iq type='get'", "<query node='n' xmlns='http://jabber.org/"
+		  "protocol/disco#info'/>", "item-not-found",
+		  "service-unavailable", "" },
+		{ "iq type='get'", "<query node='n' xmlns='http://jabber.org/"
+		  "protocol/disco#items'/>", "item-not-found",
+		  "service-unavailable", "" },
+		{ "iq type='get'", "", "bad-request", "bad-request", "" },
+		{ "iq type='get'", "<ping xmlns='urn:xmpp:ping'/><x/>",
+		  "bad-request", "bad-request", "" },
+		{ "iq", "<x/>", "bad-request", "bad-request", "" },
+		{ "iq type='gets'", "<x/>", "bad-request", "bad-request", "" },
+		{ "iq type='result'", "", NULL, NULL, NULL },
+		{ "iq type='error'", "<x/>", NULL, NULL, NULL },
+	};
+	static const struct {
+		const char *to, *condition;
+	} where[] = {
+		{ "alpha.example", NULL }, { "u@alpha.example/r", NULL },
+		{ "u@other.alpha.example", "service-unavailable" },
+		{ "u@beta.example", "remote-server-timeout" },
+		{ "no.example", "remote-server-not-found" },
+	};
+	unsigned n = 0;
+
+	(void)state;
+	attach();
+	script_dns_target(script, beta, "192.0.2.99:5269", false);
+	script_dns_fail(script, "no.example", PL_CODE_DNS_NO_SUCH_DOMAIN);
+	for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
+		for (size_t k = 0; k < sizeof where / sizeof *where; k++) {
+			const char *wanted = k == 0 ? table[i].host
+				: k == 1 ? table[i].account
+				: table[i].away != NULL ? where[k].condition
+							: NULL;
+			char id[16];
+			int length = (int)strcspn(table[i].kind, " ");
+
+			snprintf(id, sizeof id, "id='%u'", n++);
+			peer_say(&peers[0], "<%s from='a@%s/r' to='%s' %s>%s"
+				 "</%.*s>", table[i].kind, echo, where[k].to, id,
+				 table[i].inner, length, table[i].kind);
+			script_run(script, 15000);
+			if (count(&peers[0], id) != (wanted != NULL) ||
+			    count(&peers[0], "to='a@echo.alpha.example/r'") !=
+				    (wanted != NULL) ||
+			    (wanted != NULL && !peer_expect(&peers[0], wanted)))
+				fail_msg("%s for %s: %.*s", table[i].kind,
+					 where[k].to,
+					 (int)peers[0].got.length,
+					 pl_buffer_bytes(&peers[0].got));
+			script_run(script, 1);
+			pl_buffer_consume(&peers[0].got, peers[0].got.length);
+		}
+	}
+	assert_true(lasts(&peers[0]));
+}
+
 /* ----- among ourselves ----- */
 
 static void test_between_components(void **state)
@@ -661,7 +781,8 @@ int main(void)
 #define T(name) cmocka_unit_test_setup_teardown(test_##name, begin, end)
 	const struct CMUnitTest tests[] = {
 		T(there_and_back), T(trees), T(language), T(normal_forms),
-		T(order_under_load), T(hosts_answer), T(between_components),
+		T(order_under_load), T(hosts_answer), T(pings_of_ours),
+		T(answering_peer_is_kept), T(each_kind), T(between_components),
 		T(away), T(disco), T(contacts), T(no_such_domain),
 		T(not_reached), T(no_agreement), T(invalid_key), T(each_once),
 		T(queue_is_bounded), T(sender_is_bounded), T(bad_targets),

@@ -101,6 +101,26 @@ static void test_to_the_world(void **state)
 	assert_string_equal(seen.method, "sasl-over-tls");
 }
 
+/* What we ask in alpha's name is answered to us: the server behind did not ask.
+ * So a link over which nothing else goes is not taken for dead, on either side. */
+static void test_pings_of_ours(void **state)
+{
+	size_t streams;
+
+	(void)state;
+	assert_true(ping(&a, alpha, beta, 9000, &result));
+	assert_int_equal(outcomes_of(&c), 0);
+	a.world.limits.ping_ms = 30000;
+	pl_gateway_world_changed(gateway);
+	assert_true(ping(&b, beta, alpha, 9000, &result));
+	streams = pl_router_streams(a.router) + pl_gateway_streams(gateway);
+	assert_int_equal(streams, 4);
+	script_run(script, 300000);
+	assert_int_equal(pl_router_streams(a.router) +
+			 pl_gateway_streams(gateway), streams);
+	assert_int_equal(outcomes_of(&c), 2);
+}
+
 /* The inner link may be in clear; the border's policy is none the wiser. */
 static void test_in_clear_inside(void **state)
 {
@@ -295,7 +315,7 @@ int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(test_##name, begin, end)
 	const struct CMUnitTest tests[] = {
-		T(from_the_world), T(to_the_world), T(in_clear_inside),
+		T(from_the_world), T(to_the_world), T(in_clear_inside), T(pings_of_ours),
 		T(server_behind_is_away), T(world_is_away), T(no_such_domain),
 		T(policy_at_the_border), T(unverified), T(stranger), T(foreign_name_inside),
 		T(alpha_is_not_served_inside),
