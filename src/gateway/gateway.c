@@ -143,6 +143,10 @@ void pl_gateway_world_changed(struct pl_gateway *gateway)
 	gateway->world.partner = inner_partner;
 	gateway->world.contacts = NULL;
 	gateway->world.counts = NULL; /* the world outside is what counts */
+	/* One address speaks for all of a server's users, by a stream to each
+	 * domain that they write to. */
+	gateway->world.limits.connections_per_address =
+		gateway->world.limits.connections;
 	if (resolver)
 		pl_router_resolver_changed(gateway->router);
 }

@@ -198,6 +198,26 @@ static void test_server_behind_is_away(void **state)
 	comes_back("remote-server-timeout");
 }
 
+/* It is reached again within seconds, as any other. */
+static void test_server_behind_is_back(void **state)
+{
+	(void)state;
+	server_stop(&c);
+	for (int i = 0; i < 3; i++) {
+		send_message(&b, beta, alpha); /* each runs for 20 s */
+		comes_back("remote-server-timeout");
+	}
+	server_start(&c, alpha, "192.0.2.7:5269", "valid");
+	script_dns_forget(script, alpha);
+	script_dns_target(script, alpha, "192.0.2.1:5269", false);
+	look_at_gateway(15);
+	pl_router_set_local(c.router, &service, NULL);
+	script_run(script, 5000);
+	send_message(&b, beta, alpha);
+	assert_int_equal(delivered, 1);
+	assert_null(strstr(last, "error")); /* at c */
+}
+
 static void test_world_is_away(void **state)
 {
 	(void)state;
@@ -296,6 +316,65 @@ static void test_foreign_name_inside(void **state)
 	script_close(peer);
 }
 
+/* Not on a stream that it proved, either: that ends, and nothing gets out. */
+static void test_foreign_stanza_inside(void **state)
+{
+	struct script_server *upstream;
+	static struct peer peer, verify;
+	char id[80];
+
+	(void)state;
+	server_stop(&c);
+	upstream = script_listen(script, "192.0.2.7:5269");
+	upstream_at("192.0.2.7");
+	script_dns_target(script, "192.0.2.7", "192.0.2.7:5269", false);
+	peer_connect_to(&peer, "192.0.2.7", "192.0.2.1:5299");
+	peer_header(&peer, alpha, beta);
+	assert_true(peer_expect(&peer, " id='"));
+	peer_value(&peer, id, sizeof id);
+	assert_true(peer_expect(&peer, "</stream:features>"));
+	peer_say(&peer, "<db:result from='%s' to='%s'>0123</db:result>", alpha,
+		 beta);
+	peer_accept(&verify, upstream);
+	assert_true(peer_expect(&verify, "<stream:stream"));
+	peer_answer(&verify, alpha, beta, "1", DIALBACK);
+	assert_true(peer_expect(&verify, "</db:verify>"));
+	peer_say(&verify, "<db:verify from='%s' to='%s' id='%s' "
+		 "type='valid'/>", alpha, beta, id);
+	assert_true(peer_expect(&peer, "type='valid'"));
+	pl_router_set_local(b.router, &service, NULL);
+	delivered = 0;
+	peer_say(&peer, "<message from='u@alpha.example' to='v@beta.example'/>");
+	script_run(script, 20000);
+	assert_int_equal(delivered, 1);
+	peer_say(&peer, "<message from='u@gamma.example' to='v@beta.example'/>");
+	assert_true(peer_expect(&peer, "<invalid-from"));
+	script_run(script, 20000);
+	assert_int_equal(delivered, 1);
+	peer_free(&peer);
+	peer_free(&verify);
+}
+
+/* A server behind us opens a stream to each domain that its users write to:
+ * the limit of an address is one for the world. */
+static void test_many_from_inside(void **state)
+{
+	static struct peer many[5]; /* in use still where it fails */
+
+	(void)state;
+	upstream_at("192.0.2.7");
+	a.world.limits.connections_per_address = 2;
+	pl_gateway_world_changed(gateway);
+	for (size_t i = 0; i < 5; i++) {
+		peer_connect_to(&many[i], "192.0.2.7", "192.0.2.1:5299");
+		peer_header(&many[i], alpha, beta);
+		assert_true(peer_expect(&many[i], "</stream:features>"));
+	}
+	for (size_t i = 0; i < 5; i++)
+		peer_free(&many[i]);
+	assert_int_equal(logged(&a, "connection-limit", NULL), 0);
+}
+
 /* Nor can it be reached through the gateway's listener. */
 static void test_alpha_is_not_served_inside(void **state)
 {
@@ -316,8 +395,9 @@ int main(void)
 #define T(name) cmocka_unit_test_setup_teardown(test_##name, begin, end)
 	const struct CMUnitTest tests[] = {
 		T(from_the_world), T(to_the_world), T(in_clear_inside), T(pings_of_ours),
-		T(server_behind_is_away), T(world_is_away), T(no_such_domain),
+		T(server_behind_is_away), T(server_behind_is_back), T(world_is_away), T(no_such_domain),
 		T(policy_at_the_border), T(unverified), T(stranger), T(foreign_name_inside),
+		T(foreign_stanza_inside), T(many_from_inside),
 		T(alpha_is_not_served_inside),
 	};
 
