@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -394,6 +395,186 @@ static void trees_survive(void **state)
 	}
 }
 
+/* ----- the same tree as others write it ----- */
+
+/* Which of the ways to say it: by prefixes of any name, declared where they are
+ * used or not used at all; by default namespaces; with either quote, as
+ * references, in CDATA sections; empty elements as one tag or two. */
+
+static size_t code_point(const char *text, unsigned *code)
+{
+	const unsigned char *u = (const unsigned char *)text;
+	size_t length = u[0] < 0x80 ? 1 : u[0] < 0xe0 ? 2 : u[0] < 0xf0 ? 3 : 4;
+
+	*code = length == 1 ? u[0] : u[0] & (0x7fu >> length);
+	for (size_t i = 1; i < length; i++)
+		*code = *code << 6 | (u[i] & 0x3fu);
+	return length;
+}
+
+static const char *entity(char c)
+{
+	return c == '&' ? "&amp;" : c == '<' ? "&lt;" : c == '>' ? "&gt;"
+	     : c == '"' ? "&quot;" : "&apos;";
+}
+
+/* `special`: what must not stand there as it is. */
+static void say_text(struct pl_buffer *out, uint64_t *seed, const char *text,
+		     const char *special)
+{
+	while (*text != '\0') {
+		unsigned code, way = below(seed, 6);
+		size_t length = code_point(text, &code);
+		bool named = strchr("&<>'\"", *text) != NULL;
+
+		if (way == 0)
+			pl_buffer_printf(out, "&#%u;", code);
+		else if (way == 1)
+			pl_buffer_printf(out, "&#x%x;", code);
+		else if (named && (way == 2 || strchr(special, *text) != NULL))
+			pl_buffer_text(out, entity(*text));
+		else if (strchr(special, *text) != NULL)
+			pl_buffer_printf(out, "&#%04u;", code);
+		else
+			pl_buffer_append(out, text, length);
+		text += length;
+	}
+}
+
+/* In pieces, some of them CDATA. */
+static void say_content(struct pl_buffer *out, uint64_t *seed,
+			const char *text)
+{
+	while (*text != '\0') {
+		size_t length = strcspn(text, "]\r");
+		char piece[400];
+
+		if (length > 0 && length < sizeof piece && below(seed, 3) == 0) {
+			pl_buffer_printf(out, "<![CDATA[%.*s]]>", (int)length,
+					 text);
+			text += length;
+			continue;
+		}
+		length = strcspn(text + 1, "&<x ") + 1;
+		assert_true(length < sizeof piece);
+		snprintf(piece, sizeof piece, "%.*s", (int)length, text);
+		say_text(out, seed, piece, "&<>\r");
+		text += length;
+	}
+}
+
+static void say_value(struct pl_buffer *out, uint64_t *seed, const char *name,
+		      const char *value)
+{
+	bool single = below(seed, 2);
+
+	pl_buffer_printf(out, "%s%s%s%s", below(seed, 4) ? " " : "\n ", name,
+			 below(seed, 4) ? "=" : " = ", single ? "'" : "\"");
+	say_text(out, seed, value, single ? "&<'\n\r\t" : "&<\"\n\r\t");
+	pl_buffer_text(out, single ? "'" : "\"");
+}
+
+static void say_attributes(struct pl_buffer *out, uint64_t *seed,
+			   const struct pl_xml_node *node)
+{
+	unsigned n = 0;
+
+	for (const struct pl_xml_attribute *a = node->attributes; a != NULL;
+	     a = a->next, n++) {
+		char name[100], declaration[100];
+
+		if (a->ns[0] == '\0') {
+			say_value(out, seed, a->name, a->value);
+			continue;
+		}
+		if (strcmp(a->ns, PL_NS_XML) == 0) {
+			snprintf(name, sizeof name, "xml:%s", a->name);
+			say_value(out, seed, name, a->value);
+			continue;
+		}
+		snprintf(name, sizeof name, "q%u:%s", n, a->name);
+		snprintf(declaration, sizeof declaration, "xmlns:q%u", n);
+		/* a prefix may be used before it is declared */
+		if (below(seed, 2)) {
+			say_value(out, seed, name, a->value);
+			say_value(out, seed, declaration, a->ns);
+		} else {
+			say_value(out, seed, declaration, a->ns);
+			say_value(out, seed, name, a->value);
+		}
+	}
+}
+
+static void say_node(struct pl_buffer *out, uint64_t *seed,
+		     const struct pl_xml_node *node, const char *around)
+{
+	static const char *const prefixes[] = { "stream", "db", "n0", "x", "p",
+		"message" };
+	const char *prefix = prefixes[below(seed, 6)];
+	char name[100], declaration[100] = "";
+	bool plain = node->ns[0] == '\0' || below(seed, 2);
+
+	if (strcmp(node->ns, PL_NS_XML) == 0) {
+		snprintf(name, sizeof name, "xml:%s", node->name);
+	} else if (plain) {
+		snprintf(name, sizeof name, "%s", node->name);
+		if (strcmp(around, node->ns) != 0 || below(seed, 4) == 0)
+			strcpy(declaration, "xmlns");
+		around = node->ns;
+	} else {
+		snprintf(name, sizeof name, "%s:%s", prefix, node->name);
+		snprintf(declaration, sizeof declaration, "xmlns:%s", prefix);
+	}
+	pl_buffer_printf(out, "<%s", name);
+	if (declaration[0] != '\0')
+		say_value(out, seed, declaration, node->ns);
+	say_attributes(out, seed, node);
+	if (below(seed, 5) == 0)
+		say_value(out, seed, "xmlns:unused", "urn:unused");
+	if (node->children == NULL && below(seed, 2)) {
+		pl_buffer_text(out, below(seed, 2) ? "/>" : " />");
+		return;
+	}
+	pl_buffer_text(out, ">");
+	for (const struct pl_xml_node *c = node->children; c; c = c->next)
+		if (c->name == NULL)
+			say_content(out, seed, c->text);
+		else
+			say_node(out, seed, c, around);
+	pl_buffer_printf(out, "</%s%s>", name, below(seed, 4) ? "" : " ");
+}
+
+static void others_are_understood(void **state)
+{
+	struct pl_xml_limits limits = pl_xml_limits_after(1 << 20);
+	uint64_t seed = 0xd1b54a32d192ed03u;
+
+	limits.nodes = limits.namespaces = 100000;
+	for (unsigned i = 0; i < TREES; i++) {
+		struct pl_xml_node *node = make_node(&seed, 0, "en");
+		struct pl_buffer wire = { 0 }, tree = { 0 };
+		struct record record;
+
+		dump_node(&tree, node);
+		assert_true(pl_buffer_append(&tree, "\nfault=0 \0", 10));
+		say_node(&wire, &seed, node, PL_NS_SERVER);
+		record_init(&record, PL_NS_SERVER, &limits);
+		record_feed(&record, HEADER, strlen(HEADER), SIZE_MAX);
+		record_feed(&record, (const char *)pl_buffer_bytes(&wire),
+			    wire.length, 1 + below(&seed, 400));
+		if (record.elements != 1)
+			fail_msg("tree %u: %s: %.*s", i, record_text(&record),
+				 (int)wire.length, pl_buffer_bytes(&wire));
+		assert_string_equal(strchr(strstr(record_text(&record),
+						  "element bytes"), '['),
+				    (const char *)pl_buffer_bytes(&tree));
+		record_finish(&record);
+		pl_buffer_finish(&wire);
+		pl_buffer_finish(&tree);
+		free_node(node);
+	}
+}
+
 /* What is in the stanza's namespace without a break goes with it into that of
  * the other stream. An element in xml: cannot be told by a default namespace,
  * and so is no break. */
@@ -550,6 +731,7 @@ int main(void)
 		cmocka_unit_test(stanzas_survive),
 		cmocka_unit_test(stanza_addresses),
 		cmocka_unit_test(trees_survive),
+		cmocka_unit_test(others_are_understood),
 		cmocka_unit_test(noise_survives),
 	};
 
