@@ -52,6 +52,8 @@ def there_and_back(tap, ours, gateway, peer):
              "message: there and back", said)
     answered, said = peer.ping(THEIRS, BOT)
     tap.case(answered, "iq: the component answers a ping of Prosody", said)
+    status, said = ours.ping(BOT, THEIRS)
+    tap.case(status == 0, "parley ping in the component's name is answered to us", said)
     said = gateway.ask("message", "nobody@" + THEIRS, "hello")
     tap.case(said.get("type") == "error" and said.get("condition") == "service-unavailable",
              "message: Prosody's own error comes back", said)

@@ -79,6 +79,8 @@ gateway { listen = "%s:5269" }
         answered, said = inner.ping(OURS, THEIRS)
         tap.case(answered, "a ping from behind is answered by the world", said,
                  ours.log()[-3000:])
+        status, said = ours.ping(OURS, THEIRS)
+        tap.case(status == 0, "parley ping in its name is answered to parleyd", said)
         seen = inner.negotiated(OURS, THEIRS)
         tap.case(set(seen["in"]) == set(seen["out"]) == {"tls-dialback"},
                  "dialback over TLS on the private link, says Prosody", seen)

@@ -249,6 +249,25 @@ static void test_we_tell_ours(void **state)
 	assert_true(peer_expect(&peer, "</stream:features>"));
 }
 
+/* The partner's own limit, which is less than the one for all, is what counts,
+ * whether the peer heard of it or not. */
+static void test_size_of_a_partner(void **state)
+{
+	(void)state;
+	a.rules[0].view.stanza_bytes = 20000;
+	dial_us();
+	peer_say(&peer, "<message from='u@beta.example' to='v@alpha.example' "
+		 "id='small'><body>%015000d</body></message>", 0);
+	script_run(script, 1000);
+	assert_int_equal(delivered, 1);
+	assert_true(lasts(&peer, 10));
+	peer_say(&peer, "<message from='u@beta.example' to='v@alpha.example' "
+		 "id='large'><body>%021000d</body></message>", 0);
+	assert_true(peer_expect(&peer, "<policy-violation"));
+	assert_int_equal(delivered, 1);
+	assert_false(lasts(&peer, 1000));
+}
+
 /* What is larger than the peer takes is not sent. */
 static void test_max_bytes_of_the_peer(void **state)
 {
@@ -371,7 +390,7 @@ int main(void)
 #define T(name) cmocka_unit_test_setup_teardown(test_##name, begin, end)
 	const struct CMUnitTest tests[] = {
 		T(white_space), T(no_white_space),
-		T(idle_seconds_of_the_peer), T(silent_peer), T(we_tell_ours),
+		T(idle_seconds_of_the_peer), T(silent_peer), T(we_tell_ours), T(size_of_a_partner),
 		T(idle_costs_nothing), T(idle_costs_nothing_incoming),
 		T(idle_ends),
 		T(max_bytes_of_the_peer), T(zero_bytes), T(negative_bytes),
