@@ -219,6 +219,17 @@ struct folder *folder_open(const char *path, size_t limit,
 	return folder;
 }
 
+bool folder_is_still(const struct folder *folder, const char *path)
+{
+	struct stat ours, now;
+
+	return folder != NULL && path != NULL &&
+	       strcmp(folder->path, path) == 0 && stat(path, &now) == 0 &&
+	       fstat(folder->fd, &ours) == 0 && ours.st_dev == now.st_dev &&
+	       ours.st_ino == now.st_ino &&
+	       faccessat(folder->fd, ".", W_OK | X_OK, AT_EACCESS) == 0;
+}
+
 struct folder *folder_ref(struct folder *folder)
 {
 	folder->references++;

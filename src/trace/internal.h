@@ -204,6 +204,8 @@ struct folder {                     /* counted */
 
 struct folder *folder_open(const char *path, size_t limit,
 			   struct pl_error *error);
+/* Is it (NULL: none) what this path leads to now, and good to write? */
+bool folder_is_still(const struct folder *folder, const char *path);
 struct folder *folder_ref(struct folder *folder);
 void folder_unref(struct folder *folder); /* NULL is fine */
 /* A file of its own, in one go. */

@@ -160,7 +160,11 @@ bool pl_tracer_change(struct pl_tracer *tracer,
 {
 	struct folder *folder = NULL;
 
-	if (settings->directory != NULL && *settings->directory != '\0') {
+	if (folder_is_still(tracer->folder, settings->directory)) {
+		folder = folder_ref(tracer->folder);
+		folder->limit = settings->directory_bytes;
+	} else if (settings->directory != NULL &&
+		   *settings->directory != '\0') {
 		folder = folder_open(settings->directory,
 				     settings->directory_bytes, error);
 		if (folder == NULL)
