@@ -39,7 +39,7 @@ class Ledger:
     def __init__(self):
         self.lock = threading.Lock()
         self.entries, self.last = {}, {}
-        self.order = {}         # (kind, source, target, how): as they came
+        self.order = {}         # (kind, source, target): as they were delivered
         self.unknown, self.doubts, self.refused = [], [], set()
         self.overtaking = []
 
@@ -65,8 +65,10 @@ class Ledger:
                 return
             how = "returned" if kind == "error" else "delivered"
             entry.came.append(how)
-            key = entry.kind, entry.source, entry.target, how
-            self.order.setdefault(key, []).append((entry.number, name))
+            # What comes back may come late: its stream was waited for.
+            if how == "delivered":
+                key = entry.kind, entry.source, entry.target
+                self.order.setdefault(key, []).append((entry.number, name))
 
     def doubt(self, domain, since, until=None):
         """Whatever went to or from the domain in this time may be missing."""
@@ -78,14 +80,12 @@ class Ledger:
         with self.lock:
             self.overtaking.append((source, since, time.monotonic()))
 
-    def _in_order(self, name, how):
+    def _in_order(self, name):
         entry = self.entries[name]
         # What it sends are its own stanzas, and its answers to others' iqs.
-        if any(source in (entry.source, entry.kind == "iq" and entry.target)
-               and since <= entry.moment <= until for source, since, until in self.overtaking):
-            return False
-        # What was sent and never acknowledged comes back late.
-        return how == "delivered" or not self._doubtful(name, entry)
+        return not any(source in (entry.source, entry.kind == "iq" and entry.target)
+                       and since <= entry.moment <= until
+                       for source, since, until in self.overtaking)
 
     def _doubtful(self, name, entry):
         return name in self.refused or any(
@@ -119,7 +119,7 @@ class Ledger:
                                 and self._doubtful(name, entry))]
             faults += ["nobody sent " + str(name) for name in self.unknown]
             for key, came in self.order.items():
-                numbers = [number for number, name in came if self._in_order(name, key[-1])]
+                numbers = [number for number, name in came if self._in_order(name)]
                 faults += ["%s: %d came behind %d" % (" ".join(key), later, earlier)
                            for earlier, later in zip(numbers, numbers[1:]) if later < earlier]
         return faults
