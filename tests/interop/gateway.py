@@ -5,6 +5,7 @@ ejabberd, which stands for the world, only ever sees parleyd."""
 import socket
 import sys
 import threading
+import time
 
 from lab import ejabberd, outcome, prosody, start
 from lab.laboratory import Laboratory
@@ -88,7 +89,17 @@ gateway { listen = "%s:5269" }
         answered, said = world.ping(THEIRS, OURS)
         tap.case(not answered and "remote-server-timeout" in said,
                  "with the server behind gone the world hears remote-server-timeout", said)
-        answered, said = world.ping(THEIRS, OURS, 3)
+        for _ in range(10):
+            world.ping(THEIRS, OURS, 2)
+            time.sleep(0.5)
+        inner.start()
+        begun = time.monotonic()
+        while not (answered := world.ping(THEIRS, OURS, 2)[0]) and time.monotonic() - begun < 15:
+            time.sleep(0.2)
+        seconds = time.monotonic() - begun
+        tap.case(answered and seconds < 8, "it is back, and reached within seconds", seconds,
+                 ours.log()[-3000:])
+        tap.note("reached after %.1f s" % seconds)
         findings = ours.findings()
         status = ours.stop()
         tap.case(status == 0 and not findings, "parleyd ends with status 0", status, *findings)
