@@ -157,6 +157,36 @@ static void show_sessions(struct pl_buffer *out, const struct service *service)
 				 directions[in], sessions.negotiating[in]);
 }
 
+/* What waits for streams that are not open. */
+static void add_queue(void *owner, const struct pl_queue_info *info)
+{
+	struct pl_queue_info *sum = owner;
+
+	sum->stanzas += info->stanzas;
+	sum->bytes += info->bytes;
+}
+
+static void show_queues(struct pl_buffer *out, const struct service *service)
+{
+	struct pl_queue_info sum = { .stanzas = 0 };
+
+	pl_router_queues(service->router, add_queue, &sum);
+	family(out, "parley_queued_stanzas", "gauge",
+	       "Stanzas that wait for a stream that is not open.");
+	pl_buffer_printf(out, "parley_queued_stanzas %zu\n", sum.stanzas);
+	family(out, "parley_queued_bytes", "gauge",
+	       "Bytes of those stanzas.");
+	pl_buffer_printf(out, "parley_queued_bytes %zu\n", sum.bytes);
+}
+
+static void show_traces(struct pl_buffer *out, const struct service *service)
+{
+	family(out, "parley_trace_dropped", "counter",
+	       "Trace records that neither memory nor disk had room for.");
+	pl_buffer_printf(out, "parley_trace_dropped_total %" PRIu64 "\n",
+			 pl_tracer_dropped(service->world.tracer));
+}
+
 static void show_certificates(struct pl_buffer *out, const struct pl_site *site)
 {
 	family(out, "parley_certificate_not_after_seconds", "gauge",
@@ -191,7 +221,9 @@ static void metrics(const struct service *service, struct pl_buffer *out)
 	show_stages(out, &service->counts);
 	show_sessions(out, service);
 	show_stanzas(out, &service->counts);
+	show_queues(out, service);
 	show_contacts(out, service);
+	show_traces(out, service);
 	show_certificates(out, service->site);
 	pl_buffer_text(out, "# EOF\n");
 }

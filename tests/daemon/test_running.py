@@ -72,7 +72,7 @@ user = "root"
 
     def __enter__(self):
         for _ in range(400):
-            if os.path.exists(self.socket) or self.child.poll() is not None:
+            if "event=started" in self.text() or self.child.poll() is not None:
                 return self
             time.sleep(0.05)
         raise AssertionError("parleyd did not start: " + self.text())
@@ -143,6 +143,198 @@ def health_and_metrics():
         assert failed and sum(after[name] for name in failed) == 1, failed
         assert 'dir="out"' in failed[0] and 'code="dns-' in failed[0], failed
         assert after['parley_stage_seconds_count{stage="dns"}'] == 1
+
+
+def other_parser():
+    """An interpreter that has the OpenMetrics parser of Prometheus, or None."""
+    for python in sys.executable, "/usr/bin/python3":
+        if subprocess.run([python, "-c", "import prometheus_client.openmetrics.parser"],
+                          stderr=subprocess.DEVNULL, check=False).returncode == 0:
+            return python
+    return None
+
+
+PARSE = """
+import json, sys
+from prometheus_client.openmetrics.parser import text_string_to_metric_families
+print(json.dumps({f.name: [f.type, bool(f.documentation), len(f.samples)]
+                  for f in text_string_to_metric_families(sys.stdin.read())}))
+"""
+FAMILIES = {
+    "parley_build": "info", "parley_uptime_seconds": "gauge", "parley_negotiations": "counter",
+    "parley_stage_seconds": "histogram", "parley_sessions": "gauge", "parley_negotiating": "gauge",
+    "parley_stanzas": "counter", "parley_bounces": "counter", "parley_stream_resumptions": "counter",
+    "parley_refused_connections": "counter", "parley_refused_stanzas": "counter",
+    "parley_queued_stanzas": "gauge", "parley_queued_bytes": "gauge", "parley_contacts": "gauge",
+    "parley_trace_dropped": "counter", "parley_certificate_not_after_seconds": "gauge"}
+
+
+@test
+def metrics_as_another_program_reads_them():
+    with Daemon() as daemon:
+        daemon.ask("ping", "--from", "alpha.example", "--timeout", "9", "beta.example")
+        text = daemon.get("/metrics")[2]
+        types = {name.split()[2]: name.split()[3] for name in text.splitlines() if name.startswith("# TYPE")}
+        assert types == FAMILIES, types
+        python = other_parser()
+        if python is None:
+            print("# python3-prometheus-client is not here: the form was checked by our own eyes alone")
+            return
+        done = subprocess.run([python, "-c", PARSE], input=text, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr[-2000:]
+        read = json.loads(done.stdout)
+        assert {name: kind for name, (kind, _, _) in read.items()} == FAMILIES, read
+        assert all(told for _, told, _ in read.values()), read
+        assert read["parley_stage_seconds"][2] > 10, read
+
+
+@test
+def reloads_cost_no_descriptors():
+    with tempfile.TemporaryDirectory() as folder:
+        port = free_port()
+        more = COMPONENT % port + 'trace { directory = "%s" }\n' % os.path.join(folder, "traces")
+        with Daemon(more) as daemon:
+            services, counts = [], []
+            for _ in range(4):      # each has a trace that began under another configuration
+                assert daemon.ask("reload").returncode == 0
+                services.append(Component(port))
+                counts.append(len(os.listdir("/proc/%d/fd" % daemon.child.pid)) - len(services))
+                services[-1].say("<presence from='a@echo.alpha.example' to='b@echo.alpha.example'/>")
+            assert max(counts[1:]) <= counts[0], counts
+
+
+def stanza(remote, number):
+    return ("<message from='juliet@echo.alpha.example' to='romeo@%s.example' id='%d'><body>x</body></message>" %
+            (remote, number))
+
+
+@test
+def what_waits_is_counted():
+    port = free_port()
+    with socket.socket() as silent:    # takes connections, and says nothing
+        silent.bind(("127.0.0.1", 0))
+        silent.listen(5)
+        more = COMPONENT % port + ('partner "mute.example" { tls = not-supported  sasl = not-supported '
+                                   'dialback = yes  connect = "127.0.0.1:%d" }' % silent.getsockname()[1])
+        with Daemon(more) as daemon:
+            service = Component(port)
+            for number in range(3):
+                service.say(stanza("mute", number))
+            peer, _ = silent.accept()
+            found = {}
+            for _ in range(100):
+                found = samples(daemon.get("/metrics")[2])
+                if found["parley_queued_stanzas"] == 3:
+                    break
+                time.sleep(0.05)
+            assert found["parley_queued_stanzas"] == 3 and found["parley_queued_bytes"] > 200, found
+            assert found['parley_negotiating{dir="out"}'] == 1, found
+            queue, = json.loads(daemon.ask("queues", "--json").stdout)
+            assert queue["bytes"] == found["parley_queued_bytes"] and queue["stanzas"] == 3, queue
+            silent.close()      # nor another time
+            peer.close()
+            service.until(*("id='%d'" % number for number in range(3)))
+            found = samples(daemon.get("/metrics")[2])
+            assert found["parley_queued_stanzas"] == 0 and found["parley_queued_bytes"] == 0, found
+            assert found['parley_bounces_total{condition="remote-server-timeout"}'] == 3, found
+
+
+KEYS = {
+    "streams": {"id", "dir", "local", "remote", "method", "tls", "cert", "row", "addr", "age",
+                "phase"},
+    "partners": {"partner", "type", "row", "tls", "sasl", "dialback", "out", "in", "queued"},
+    "queues": {"local", "remote", "stanzas", "bytes", "negotiating", "code", "retry_ms"},
+    "ping": {"answered", "ms", "code", "exit", "out", "in"},
+    "close": {"exit", "count"}, "retry": {"exit", "count"}, "reload": {"exit", "errors", "warnings"},
+    "drain": {"exit"}}
+
+
+@test
+def every_answer_as_json():
+    port = free_port()
+    with Daemon(COMPONENT % port) as daemon:
+        service = Component(port)
+        service.say(stanza("beta", 1))
+        service.until("id='1'")         # cannot be reached: a pause is in force
+
+        def answer(verb, *words, status=0):
+            done = daemon.ask(verb, *words, "--json")
+            assert done.returncode == status, done
+            return json.loads(done.stdout)
+        for verb in "streams", "partners", "queues":
+            for one in answer(verb) or [None]:
+                assert KEYS[verb] <= set(one or ()), (verb, one)
+        for verb, words, status in (("ping", ("--from", "alpha.example", "--timeout", "9", "beta.example"), 3),
+                                    ("close", ("beta.example",), 0), ("retry", ("beta.example",), 0),
+                                    ("retry", ("never.example",), 1), ("reload", (), 0), ("drain", (), 0)):
+            found = answer(verb, *words, status=status)
+            assert KEYS[verb] <= set(found), (verb, found)
+        assert daemon.child.wait(10) == 0
+
+
+@test
+def without_a_daemon():
+    with Daemon() as daemon:
+        daemon.child.terminate()
+        assert daemon.child.wait(10) == 0
+        for verb, words in (("streams", ()), ("s2s", ()), ("partners", ()), ("queues", ()), ("reload", ()),
+                            ("drain", ()), ("close", ("b.example",)), ("retry", ("b.example",)),
+                            ("ping", ("--from", "alpha.example", "b.example"))):
+            for more in (), ("--json",):
+                done = daemon.ask(verb, *words, *more)
+                assert done.returncode == 10 and done.stdout == "", done
+                assert daemon.socket in done.stderr and "no parleyd runs" in done.stderr, done
+
+
+@test
+def ready_until_it_stops():
+    with Daemon() as daemon:
+        assert daemon.get("/readyz")[:1] + daemon.get("/readyz")[2:] == (200, "ready\n")
+        with socket.create_connection(("127.0.0.1", daemon.port), 5) as peer:
+            peer.sendall(b"<?xml version='1.0'?><stream:stream xmlns='jabber:server' version='1.0' xmlns:stream="
+                         b"'http://etherx.jabber.org/streams' from='beta.example' to='alpha.example'>")
+            peer.recv(4096)
+            assert daemon.ask("drain").returncode == 0
+            # the peer does not close its side: for 2 seconds it is waited for
+            assert daemon.get("/readyz")[::2] == (503, "stopping\n")
+            assert daemon.get("/healthz")[0] == 200
+            assert daemon.child.wait(10) == 0
+
+
+HOST = """host "short.example" { certificate = "%s"  private-key = "%s" }
+"""
+
+
+@test
+def a_certificate_that_ends_while_it_runs():
+    with tempfile.TemporaryDirectory() as folder:
+        crt, key = os.path.join(folder, "crt"), os.path.join(folder, "key")
+        with open(os.path.join(folder, "conf"), "w", encoding="utf-8") as file:
+            file.write("[ca]\ndefault_ca=d\n[d]\ndatabase=%s/index\nnew_certs_dir=%s\nrand_serial=yes\n"
+                       "default_md=sha256\npolicy=p\nx509_extensions=e\n[p]\ncommonName=supplied\n"
+                       "[e]\nsubjectAltName=DNS:short.example\n" % (folder, folder))
+        open(os.path.join(folder, "index"), "w", encoding="utf-8").close()
+
+        def openssl(*words):
+            done = subprocess.run(["openssl", *words], capture_output=True, text=True, check=False)
+            assert done.returncode == 0, done
+        openssl("req", "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj",
+                "/CN=short.example", "-keyout", key, "-out", os.path.join(folder, "csr"))
+        end = int(time.time()) + 5
+        openssl("ca", "-batch", "-config", os.path.join(folder, "conf"), "-selfsign", "-keyfile", key,
+                "-in", os.path.join(folder, "csr"), "-out", crt, "-notext", "-startdate", "20200101000000Z",
+                "-enddate", time.strftime("%Y%m%d%H%M%SZ", time.gmtime(end)))
+        with Daemon(HOST % (crt, key)) as daemon:
+            told = 'event=certificate-expiry local=short.example'
+            assert "warning " + told in daemon.text(), daemon.text()
+            found = samples(daemon.get("/metrics")[2])
+            assert found['parley_certificate_not_after_seconds{host="short.example"}'] == end, found
+            for _ in range(100):
+                if "error " + told in daemon.text():
+                    break
+                time.sleep(0.1)
+            assert "error " + told in daemon.text(), daemon.text()
+            assert daemon.text().count(told) == 2, daemon.text()
 
 
 @test
