@@ -343,6 +343,9 @@ def unread_peer_killed(room):
             super().on_message(stream, element)
             self.ready.set()
             self.go.wait(20)
+            # It is gone for good: what still waits goes to no other stream of
+            # its, whose TCP would acknowledge what nobody reads.
+            self.refuse()
             stream.reset()
             raise Closed("reset")
     domain = "full.example"

@@ -265,12 +265,16 @@ class Server:
         self.listener.listen(128)
         threading.Thread(target=self._accept, daemon=True).start()
 
-    def stop(self):
+    def refuse(self):
+        """From now on nobody gets in."""
         try:
             self.listener.shutdown(socket.SHUT_RDWR)    # wakes the thread in accept
         except OSError:
             pass
         self.listener.close()
+
+    def stop(self):
+        self.refuse()
         for stream in self.streams:
             stream.close()
 
