@@ -513,6 +513,96 @@ static void random_bytes(void **state)
 	assert_true(passed > 500);
 }
 
+/* Names of plain labels have a short way, which a dot at their end keeps them
+ * from: both must come to the same. */
+static void same_both_ways(const char *text, size_t length, unsigned *passed)
+{
+	char with_dot[PL_DOMAIN_SIZE + 8], fast[PL_DOMAIN_SIZE],
+		slow[PL_DOMAIN_SIZE];
+	bool good;
+
+	memcpy(with_dot, text, length);
+	with_dot[length] = '.';
+	good = pl_addr_domain(text, length, fast, NULL);
+	/* Of two dots at the end one goes: it is an empty label either way. */
+	if (good != pl_addr_domain(with_dot, length + 1, slow, NULL) &&
+	    !(length > 0 && text[length - 1] == '.'))
+		fail_msg("\"%.*s\": %d", (int)length, text, good);
+	if (good && !(length > 0 && text[length - 1] == '.'))
+		assert_string_equal(fast, slow);
+	*passed += good;
+}
+
+static void short_way_and_long(void **state)
+{
+	static const char *const pieces[] = {
+		"a", "Z", "xn--", "XN--", "Xn-", "-", "--", "0", "9", "1.2.3.4",
+		".", ".", ".", "example", "0x7f", "_", " ", "\xc3\xbc", "[", ":",
+		"0123456789012345678901234567890",
+		"abcdefghijklmnopqrstuvwxyzabcdef",
+		"abcdefghijklmnopqrstuvwxyzabcde", "a.b", "xn--bcher-kva", "\x7f",
+		"\x80", "@", "/", "k",
+	};
+	enum { PIECES = sizeof pieces / sizeof *pieces };
+	char text[PL_DOMAIN_SIZE];
+	unsigned seed = 7, passed = 0;
+
+	for (int i = 0; i < 60000; i++) {
+		size_t length = 0;
+		int n = rand_r(&seed) % 10;
+
+		while (n-- > 0) {
+			const char *piece = pieces[rand_r(&seed) % PIECES];
+
+			if (length + strlen(piece) > 300)
+				break;
+			memcpy(text + length, piece, strlen(piece));
+			length += strlen(piece);
+		}
+		same_both_ways(text, length, &passed);
+	}
+	assert_true(passed > 5000);
+	/* every byte, alone and in a label */
+	for (int c = 0; c < 256; c++) {
+		char label[] = { 'a', (char)c, 'b', '.', 'c' };
+
+		if (c == '.')
+			continue;
+		same_both_ways(label + 1, 1, &passed);
+		same_both_ways(label, sizeof label, &passed);
+	}
+	/* every length, of a label and of the whole */
+	for (size_t length = 1; length <= 300; length++) {
+		memset(text, 'A', length);
+		same_both_ways(text, length, &passed);
+		for (size_t at = 63; at < length; at += 64)
+			text[at] = '.';
+		same_both_ways(text, length, &passed);
+	}
+}
+
+/* What the table lets pass is what the rules let pass, in every part. */
+static void every_byte_of_an_address(void **state)
+{
+	static const char never[] = "\"&'/:<>@ ";
+	struct pl_jid parts;
+	char out[PL_JID_SIZE];
+
+	for (int c = 1; c < 0x80; c++) {
+		char local[] = { 'x', (char)c, 'y', '@', 'd', '\0' };
+		char resource[] = { 'd', '/', 'x', (char)c, 'y', '\0' };
+
+		/* '@' and '/' cut it elsewhere: that is told in jids */
+		if (c != '@' && c != '/')
+			assert_int_equal(pl_addr_jid(local, 5, &parts, NULL, out,
+						     NULL),
+					 c >= 0x20 && c != 0x7f &&
+					 strchr(never, c) == NULL);
+		assert_int_equal(pl_addr_jid(resource, 5, &parts, NULL, out, NULL),
+				 c >= 0x20 && c != 0x7f);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -531,6 +621,8 @@ int main(void)
 		cmocka_unit_test(endpoints),
 		cmocka_unit_test(bare_addresses),
 		cmocka_unit_test(random_bytes),
+		cmocka_unit_test(short_way_and_long),
+		cmocka_unit_test(every_byte_of_an_address),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
