@@ -10,9 +10,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
-
-#include "parley/sasl.h"
 
 enum {
 	CLOSE_MS = 1000,     /* for the peer's end of a closed stream */
@@ -21,14 +18,6 @@ enum {
 };
 
 /* ----- what the streams ask ----- */
-
-static bool look_up_host(void *owner, const char *domain,
-			 struct pl_tls_identity **identity)
-{
-	struct cli_world *w = owner;
-
-	return pl_site_host(&w->site, domain, identity);
-}
 
 /* Whoever has to do with the negotiation is treated as the command line says:
  * the callback of a peer that hides behind another name, too. */
@@ -56,10 +45,10 @@ static void override_terms(const struct cli_world *w,
 static void look_up_partner(void *owner, const char *local, const char *remote,
 			    struct pl_partner_view *view)
 {
-	struct cli_world *w = owner;
+	struct cli_world *w = ((struct cli_engine *)owner)->owner;
 	const struct cli_way *way = w->way;
 
-	pl_site_partner(&w->site, local, remote, view);
+	pl_site_partner(&w->engine.site, local, remote, view);
 	if (way->policy_given || way->configuration == NULL)
 		override_terms(w, view);
 	/* Whoever calls back must not be turned away for want of TLS. */
@@ -67,8 +56,8 @@ static void look_up_partner(void *owner, const char *local, const char *remote,
 	view->sni = way->sni;
 	view->no_certificate = way->no_certificate;
 	if (way->connect != NULL) {
-		view->connect_host = w->connect_host;
-		view->connect_port = w->connect_port;
+		view->connect_host = w->engine.connect_host;
+		view->connect_port = w->engine.connect_port;
 		view->connect_direct_tls = way->tls == CLI_TLS_DIRECT;
 	}
 	view->wanted_targets = way->tls == CLI_TLS_DIRECT ? PL_DNS_DIRECT_TLS
@@ -78,30 +67,7 @@ static void look_up_partner(void *owner, const char *local, const char *remote,
 		view->wanted_targets |= PL_DNS_DIRECT_TLS;
 }
 
-/* ----- the tracer's world ----- */
-
-static uint64_t monotonic_us(void *owner)
-{
-	struct timespec now;
-
-	(void)owner;
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
-}
-
-static struct timeval wall(void *owner)
-{
-	struct cli_world *w = owner;
-
-	return pl_loop_time(w->loop);
-}
-
-static void draw(void *owner, void *out, size_t length)
-{
-	struct cli_world *w = owner;
-
-	pl_loop_random(w->loop, out, length);
-}
+/* ----- what comes ----- */
 
 static void on_line(void *owner, const char *line, size_t length)
 {
@@ -112,18 +78,11 @@ static void on_line(void *owner, const char *line, size_t length)
 		w->way->on_line(w->way->owner, line, length);
 }
 
-static const struct pl_tracer_events tracer_events = {
-	.monotonic_us = monotonic_us,
-	.wall = wall,
-	.random = draw,
-	.on_line = on_line,
-};
-
 /* ----- the end ----- */
 
 static uint64_t remaining(const struct cli_world *w)
 {
-	uint64_t now = pl_loop_now_ms(w->loop);
+	uint64_t now = pl_loop_now_ms(w->engine.loop);
 
 	return now < w->until_ms ? w->until_ms - now : 0;
 }
@@ -135,25 +94,7 @@ static uint64_t at_most(uint64_t a, uint64_t b)
 
 static void close_all(struct cli_world *w)
 {
-	w->closing = true;
-	w->close_until_ms = pl_loop_now_ms(w->loop) +
-			    at_most(CLOSE_MS, remaining(w));
-	pl_router_close_all(w->router);
-}
-
-static void on_tick(void *owner)
-{
-	struct cli_world *w = owner;
-	bool gone = pl_router_streams(w->router) == 0 &&
-		    pl_loop_connections(w->loop) == 0;
-
-	pl_tracer_tick(w->tracer);
-	if (w->closing &&
-	    (gone || pl_loop_now_ms(w->loop) >= w->close_until_ms)) {
-		pl_loop_stop(w->loop);
-		return;
-	}
-	pl_timer_set(w->tick, TICK_MS);
+	cli_engine_close(&w->engine, at_most(CLOSE_MS, remaining(w)));
 }
 
 /* All the time is over, whatever is under way. */
@@ -161,7 +102,7 @@ static void on_end(void *owner)
 {
 	struct cli_world *w = owner;
 
-	pl_loop_stop(w->loop);
+	pl_loop_stop(w->engine.loop);
 }
 
 /* ----- our own name ----- */
@@ -178,14 +119,14 @@ static void on_own_name(void *owner, const struct pl_dns_answer *answer)
 /* Dialback failed: what would the peer have found? */
 static void look_up_own_name(struct cli_world *w)
 {
-	w->own_query = pl_dns_find(w->resolver, w->attempt->local,
+	w->own_query = pl_dns_find(w->engine.resolver, w->attempt->local,
 				   PL_DNS_STARTTLS | PL_DNS_DIRECT_TLS,
 				   on_own_name, w);
 	if (w->own_query == NULL) {
 		close_all(w);
 		return;
 	}
-	pl_timer_set(w->end, at_most(OWN_NAME_MS, remaining(w)));
+	pl_timer_set(w->engine.end, at_most(OWN_NAME_MS, remaining(w)));
 }
 
 static void on_negotiated(void *owner,
@@ -203,14 +144,6 @@ static void on_negotiated(void *owner,
 
 /* ----- building ----- */
 
-static bool build_tracer(struct cli_world *w, struct pl_error *error)
-{
-	struct pl_tracer_settings settings = { .raw = w->way->raw };
-
-	w->tracer = pl_tracer_new(&settings, &tracer_events, w, error);
-	return w->tracer != NULL;
-}
-
 static uint64_t whole_ms(const struct cli_way *way)
 {
 	return (uint64_t)(way->timeout * 1000);
@@ -226,80 +159,44 @@ static uint64_t share_ms(const struct cli_world *w)
 
 static void limit_times(struct cli_world *w)
 {
-	struct pl_world_limits *limits = &w->world.limits;
+	struct pl_world_limits *limits = &w->engine.world.limits;
 	uint64_t share = share_ms(w);
 
-	*limits = pl_site_limits(w->site->conf);
 	limits->negotiate_ms = w->way->configuration != NULL
 		? at_most(limits->negotiate_ms, share) : share;
 	limits->dns_ms = at_most(limits->dns_ms, share);
 	limits->connect_ms = at_most(limits->connect_ms, share);
 }
 
+static const struct cli_engine_events engine_events = {
+	.on_line = on_line,
+	.on_time_over = on_end,
+};
+
 static bool build(struct cli_world *w, struct pl_conf *conf,
 		  struct pl_error *error)
 {
-	w->site = pl_site_new(conf, time(NULL), error);
-	if (w->site == NULL)
-		return false;
-	w->loop = pl_loop_new(error);
-	if (w->loop == NULL ||
-	    !pl_site_dialback(&w->dialback, w->site->conf, error))
-		return false;
-	w->until_ms = pl_loop_now_ms(w->loop) + whole_ms(w->way);
-	w->resolver = pl_site_resolver(w->loop, w->site->conf, error);
-	if (w->resolver == NULL || !build_tracer(w, error))
-		return false;
-	w->world = (struct pl_world){
-		.loop = w->loop,
-		.tracer = w->tracer,
-		.tap = w->way->tap,
-		.tap_owner = w->way->tap_owner,
-		.odd = w->way->odd,
-		.resolver = w->resolver,
-		.dialback = &w->dialback,
-		.trust = w->site->trust,
-		.site = w,
-		.host = look_up_host,
-		.partner = look_up_partner,
-		.key = cli_give_key,
-	};
-	limit_times(w);
-	w->router = pl_router_new(&w->world);
-	w->listeners = pl_site_listeners_new(w->loop, NULL, w->router);
-	w->end = pl_timer_new(w->loop, on_end, w);
-	w->tick = pl_timer_new(w->loop, on_tick, w);
-	return true;
-}
+	struct cli_engine *engine = &w->engine;
 
-/* What is still open is dropped; it is gone at a turn's end. */
-static void drop_streams(struct cli_world *w)
-{
-	if (pl_router_streams(w->router) == 0)
-		return;
-	pl_router_drop_all(w->router);
-	pl_timer_clear(w->tick);
-	pl_timer_set(w->end, 1);
-	pl_loop_run(w->loop);
+	engine->way = w->way;
+	engine->events = &engine_events;
+	engine->owner = w;
+	engine->tick_ms = TICK_MS;
+	if (!cli_engine_build(engine, conf, error))
+		return false;
+	w->until_ms = pl_loop_now_ms(engine->loop) + whole_ms(w->way);
+	engine->world.partner = look_up_partner;
+	engine->world.key = cli_give_key;
+	limit_times(w);
+	cli_engine_start(engine);
+	return true;
 }
 
 static void take_down(struct cli_world *w)
 {
 	if (w->own_query != NULL)
 		pl_dns_cancel(w->own_query);
-	pl_site_listeners_free(w->listeners);
-	if (w->router != NULL)
-		drop_streams(w);
-	pl_router_free(w->router);
-	pl_tracer_free(w->tracer);
-	if (w->resolver != NULL)
-		pl_resolver_free(w->resolver);
-	pl_timer_free(w->end);
-	pl_timer_free(w->tick);
-	pl_dialback_finish(&w->dialback);
-	pl_site_free(w->site);
-	if (w->loop != NULL)
-		pl_loop_free(w->loop);
+	cli_engine_take_down(&w->engine);
 }
 
 /* Our side as the notes need it. */
@@ -309,12 +206,12 @@ static void note_own(struct cli_world *w)
 	struct pl_tls_identity *identity = NULL;
 	struct pl_partner_view view;
 
-	look_up_partner(w, attempt->local, attempt->remote, &view);
+	look_up_partner(&w->engine, attempt->local, attempt->remote, &view);
 	attempt->sasl_allowed = pl_policy_allows(&view.terms.policy,
 						 PL_METHOD_SASL_OVER_TLS);
 	attempt->own_expired = view.terms.own_expired;
 	attempt->own_no_client = view.terms.own_no_client_purpose;
-	look_up_host(w, attempt->local, &identity);
+	pl_site_host(&w->engine.site, attempt->local, &identity);
 	attempt->own_covers = identity != NULL &&
 		pl_tls_identity_covers(identity, attempt->local);
 }
@@ -323,12 +220,12 @@ static void run(struct cli_world *w)
 {
 	note_own(w);
 	cli_find_authority(w);
-	w->negotiation = pl_router_negotiate(w->router, w->attempt->local,
+	w->negotiation = pl_router_negotiate(w->engine.router, w->attempt->local,
 					     w->attempt->remote, share_ms(w),
 					     on_negotiated, w);
-	pl_timer_set(w->end, remaining(w));
-	pl_timer_set(w->tick, TICK_MS);
-	pl_loop_run(w->loop);
+	pl_timer_set(w->engine.end, remaining(w));
+	pl_timer_set(w->engine.tick, TICK_MS);
+	pl_loop_run(w->engine.loop);
 }
 
 static void judge(struct cli_world *w)
@@ -354,8 +251,8 @@ int cli_attempt(const struct cli_way *way, struct pl_conf *conf,
 
 	pl_buffer_init(&attempt->lines, 0);
 	if (way->connect != NULL &&
-	    !pl_addr_endpoint(way->connect, w.connect_host, &w.connect_port,
-			      &error)) {
+	    !pl_addr_endpoint(way->connect, w.engine.connect_host,
+			      &w.engine.connect_port, &error)) {
 		pl_conf_unref(conf);
 		return cli_usage(way->verb, "--connect %s: %s", way->connect,
 				 error.text);

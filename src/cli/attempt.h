@@ -2,35 +2,23 @@
 #ifndef PARLEY_CLI_ATTEMPT_H
 #define PARLEY_CLI_ATTEMPT_H
 
-#include "world.h"
-
-#include "parley/site.h"
+#include "engine.h"
 
 struct cli_world {
 	const struct cli_way *way;      /* borrowed */
 	struct cli_attempt *attempt;    /* borrowed */
-	struct pl_loop *loop;           /* owned, as all below */
-	struct pl_site *site;
-	struct pl_dialback dialback;
-	struct pl_resolver *resolver;
-	struct pl_tracer *tracer;
-	struct pl_world world;
-	struct pl_router *router;
-	struct pl_site_listeners *listeners;
+	struct cli_engine engine;
 	struct pl_negotiation *negotiation; /* under way, or NULL */
 	struct pl_dns_query *own_query;     /* likewise */
-	struct pl_timer *end, *tick;
-	char connect_host[PL_ASCII_DOMAIN_SIZE];
-	unsigned short connect_port;
 	uint64_t until_ms;              /* all of it */
-	bool failed, closing;
-	uint64_t close_until_ms;
+	bool failed;
 };
 
 /* authority.c: decides who answers db:verify for us, and listens where that is
  * ourselves. */
 void cli_find_authority(struct cli_world *w);
-/* The look-up of struct pl_world: a key that the authority will confirm. */
+/* The look-up of struct pl_world (owner: the engine): a key that the authority
+ * will confirm. */
 bool cli_give_key(void *owner, const char *receiving, const char *originating,
 		  const char *stream_id, char out[PL_DIALBACK_KEY_SIZE]);
 /* What DNS says of us, as text, against where we listen. */

@@ -39,7 +39,7 @@ static json_t *ask_daemon(const struct cli_world *w, const char *id,
 
 	if (id != NULL)
 		json_object_set_new(request, "id", cli_json_text(id));
-	return client_try(w->site->conf, request, DAEMON_SECONDS, error);
+	return client_try(w->engine.site->conf, request, DAEMON_SECONDS, error);
 }
 
 static bool daemon_answers(struct cli_world *w)
@@ -55,7 +55,7 @@ static bool daemon_answers(struct cli_world *w)
 	confirms = json_is_true(json_object_get(answer, "dialback"));
 	if (confirms) {
 		list_endpoints(attempt->listens, sizeof attempt->listens,
-			       w->site->conf->listens);
+			       w->engine.site->conf->listens);
 	} else if (json_is_true(json_object_get(answer, "ok"))) {
 		snprintf(attempt->no_authority, sizeof attempt->no_authority,
 			 "the running parleyd serves %.100s, but its row %d "
@@ -76,7 +76,7 @@ static bool listen_at(struct cli_world *w, const struct pl_conf_listen *where)
 	struct cli_attempt *attempt = w->attempt;
 	struct pl_error error = { .text = "" };
 
-	if (pl_site_listeners_set(w->listeners, where, &error)) {
+	if (pl_site_listeners_set(w->engine.listeners, where, &error)) {
 		list_endpoints(attempt->listens, sizeof attempt->listens,
 			       where);
 		return where != NULL;
@@ -85,7 +85,7 @@ static bool listen_at(struct cli_world *w, const struct pl_conf_listen *where)
 		snprintf(attempt->no_authority, sizeof attempt->no_authority,
 			 "%.380s", error.text);
 	/* Some may be open: which ones, the sentence does not say. */
-	if (pl_site_listeners_count(w->listeners) == 0)
+	if (pl_site_listeners_count(w->engine.listeners) == 0)
 		return false;
 	list_endpoints(attempt->listens, sizeof attempt->listens, where);
 	return true;
@@ -97,8 +97,8 @@ static bool we_answer(struct cli_world *w)
 
 	if (w->way->listen != NULL)
 		return listen_at(w, &own);
-	if (w->site->conf->listens != NULL)
-		return listen_at(w, w->site->conf->listens);
+	if (w->engine.site->conf->listens != NULL)
+		return listen_at(w, w->engine.site->conf->listens);
 	if (w->attempt->no_authority[0] == '\0')
 		snprintf(w->attempt->no_authority,
 			 sizeof w->attempt->no_authority,
@@ -111,8 +111,8 @@ void cli_find_authority(struct cli_world *w)
 {
 	struct pl_partner_view view;
 
-	w->world.partner(w->world.site, w->attempt->local, w->attempt->remote,
-			 &view);
+	w->engine.world.partner(&w->engine, w->attempt->local,
+				w->attempt->remote, &view);
 	if (!pl_authority_confirms(&view.terms))
 		return;
 	if (daemon_answers(w)) {
@@ -144,7 +144,7 @@ static bool key_of_daemon(const struct cli_world *w, const char *id,
 bool cli_give_key(void *owner, const char *receiving, const char *originating,
 		  const char *stream_id, char out[PL_DIALBACK_KEY_SIZE])
 {
-	struct cli_world *w = owner;
+	struct cli_world *w = ((struct cli_engine *)owner)->owner;
 
 	w->attempt->dialback_used = true;
 	/* Nobody answers: what the peer makes of it is soon known. */
@@ -155,7 +155,7 @@ bool cli_give_key(void *owner, const char *receiving, const char *originating,
 	    strcmp(receiving, w->attempt->remote) == 0 &&
 	    key_of_daemon(w, stream_id, out))
 		return true;
-	return pl_dialback_key(&w->dialback, receiving, originating, stream_id,
+	return pl_dialback_key(&w->engine.dialback, receiving, originating, stream_id,
 			       out);
 }
 

@@ -1,13 +1,13 @@
 /* The configuration of `parley listen`, and its world. */
 #include "listen.h"
 #include "client.h"
+#include "engine.h"
 
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/queue.h>
-#include <time.h>
 
 #include "parley/sasl.h"
 #include "parley/site.h"
@@ -32,32 +32,13 @@ struct listen_world {
 	const struct listen_way *way;   /* borrowed, as the next two */
 	const struct listen_events *events;
 	void *owner;
-	struct pl_loop *loop;           /* owned, as all below */
-	struct pl_site *site;
-	struct pl_dialback dialback;
-	struct pl_resolver *resolver;
-	struct pl_tracer *tracer;
-	struct pl_world world;
-	struct pl_router *router;
-	struct pl_site_listeners *listeners;
-	struct pl_timer *tick, *end;
-	TAILQ_HEAD(, gathered) traces;
+	struct cli_engine engine;
+	TAILQ_HEAD(, gathered) traces;  /* owned */
 	size_t traces_count;
-	char connect_host[PL_ASCII_DOMAIN_SIZE];
-	unsigned short connect_port;
-	uint64_t close_until_ms;
-	bool enough, closing, timed_out;
+	bool enough, timed_out;
 };
 
 /* ----- the configuration ----- */
-
-static void replace(char **text, const char *by)
-{
-	if (by == NULL)
-		return;
-	free(*text);
-	*text = pl_strdup(by);
-}
 
 /* Its own host alone, whatever the file has besides. */
 static bool take_host(const struct listen_way *way, struct pl_conf *conf)
@@ -75,15 +56,9 @@ static bool take_host(const struct listen_way *way, struct pl_conf *conf)
 	}
 	while (host != NULL && strcmp(host->name, name) != 0)
 		host = host->next;
-	if (host == NULL) {
-		host = pl_calloc(1, sizeof *host);
-		host->name = pl_strdup(name);
-		host->contacts = pl_calloc(1, sizeof *host->contacts);
-		host->next = conf->hosts;
-		conf->hosts = host;
-	}
-	replace(&host->certificate, way->common.certificate);
-	replace(&host->private_key, way->common.private_key);
+	if (host == NULL)
+		host = cli_add_host(conf, name);
+	cli_use_certificate(&way->common, host);
 	return true;
 }
 
@@ -151,23 +126,11 @@ struct pl_conf *listen_conf(const struct listen_way *way)
 		return NULL;
 	}
 	take_endpoints(way, conf);
-	replace(&conf->ca_file, way->common.ca_file);
-	replace(&conf->dns.resolv_conf, way->common.resolv_conf);
-	replace(&conf->dns.trust_anchor_file, way->common.trust_anchor);
-	if (way->common.allow_loopback)
-		conf->dns.allow_loopback = true;
+	cli_override(&way->common, conf);
 	return conf;
 }
 
 /* ----- what the streams ask ----- */
-
-static bool look_up_host(void *owner, const char *domain,
-			 struct pl_tls_identity **identity)
-{
-	struct listen_world *w = owner;
-
-	return pl_site_host(&w->site, domain, identity);
-}
 
 /* Whoever comes is treated as the command line says. */
 static void override_terms(const struct listen_way *way,
@@ -193,41 +156,18 @@ static void override_terms(const struct listen_way *way,
 static void look_up_partner(void *owner, const char *local, const char *remote,
 			    struct pl_partner_view *view)
 {
-	struct listen_world *w = owner;
+	struct listen_world *w = ((struct cli_engine *)owner)->owner;
 
-	pl_site_partner(&w->site, local, remote, view);
+	pl_site_partner(&w->engine.site, local, remote, view);
 	if (w->way->common.policy_given || w->way->common.configuration == NULL)
 		override_terms(w->way, view);
 	if (w->way->common.connect != NULL) {
-		view->connect_host = w->connect_host;
-		view->connect_port = w->connect_port;
+		view->connect_host = w->engine.connect_host;
+		view->connect_port = w->engine.connect_port;
 	}
 }
 
 /* ----- traces ----- */
-
-static uint64_t monotonic_us(void *owner)
-{
-	struct timespec now;
-
-	(void)owner;
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
-}
-
-static struct timeval wall(void *owner)
-{
-	struct listen_world *w = owner;
-
-	return pl_loop_time(w->loop);
-}
-
-static void draw(void *owner, void *out, size_t length)
-{
-	struct listen_world *w = owner;
-
-	pl_loop_random(w->loop, out, length);
-}
 
 static void forget(struct listen_world *w, struct gathered *trace)
 {
@@ -280,12 +220,10 @@ static void on_line(void *owner, const char *line, size_t length)
 
 static void close_all(struct listen_world *w)
 {
-	if (w->closing)
+	if (w->engine.closing)
 		return;
-	w->closing = true;
-	w->close_until_ms = pl_loop_now_ms(w->loop) + CLOSE_MS;
-	pl_site_listeners_set(w->listeners, NULL, NULL);
-	pl_router_close_all(w->router);
+	pl_site_listeners_set(w->engine.listeners, NULL, NULL);
+	cli_engine_close(&w->engine, CLOSE_MS);
 }
 
 static void on_trace_end(void *owner, const char *id, const char *path)
@@ -303,31 +241,14 @@ static void on_trace_end(void *owner, const char *id, const char *path)
 	forget(w, trace);
 }
 
-static const struct pl_tracer_events tracer_events = {
-	.monotonic_us = monotonic_us,
-	.wall = wall,
-	.random = draw,
-	.on_line = on_line,
-	.on_end = on_trace_end,
-};
-
 /* ----- time and signals ----- */
 
 static void on_tick(void *owner)
 {
 	struct listen_world *w = owner;
-	bool gone = pl_router_streams(w->router) == 0 &&
-		    pl_loop_connections(w->loop) == 0;
 
-	pl_tracer_tick(w->tracer);
 	if (w->enough)
 		close_all(w);
-	if (w->closing &&
-	    (gone || pl_loop_now_ms(w->loop) >= w->close_until_ms)) {
-		pl_loop_stop(w->loop);
-		return;
-	}
-	pl_timer_set(w->tick, TICK_MS);
 }
 
 static void on_time_over(void *owner)
@@ -344,93 +265,49 @@ static void on_signal(void *owner, int number)
 	struct listen_world *w = owner;
 
 	(void)number;
-	if (w->closing)
-		w->close_until_ms = 0;
+	if (w->engine.closing)
+		w->engine.close_until_ms = 0;
 	close_all(w);
 }
 
 /* ----- building ----- */
 
-static bool build_world(struct listen_world *w, struct pl_error *error)
-{
-	struct pl_tracer_settings settings = { .raw = w->way->common.raw };
-
-	w->tracer = pl_tracer_new(&settings, &tracer_events, w, error);
-	if (w->tracer == NULL)
-		return false;
-	w->world = (struct pl_world){
-		.loop = w->loop,
-		.tracer = w->tracer,
-		.tap = w->way->common.tap,
-		.tap_owner = w->way->common.tap_owner,
-		.resolver = w->resolver,
-		.dialback = &w->dialback,
-		.trust = w->site->trust,
-		.limits = pl_site_limits(w->site->conf),
-		.odd = w->way->common.odd,
-		.site = w,
-		.host = look_up_host,
-		.partner = look_up_partner,
-	};
-	w->world.limits.idle_ms = w->way->common.odd & PL_ODD_SLOW_FEATURES
-		? SLOW_IDLE_MS : IDLE_MS;
-	w->router = pl_router_new(&w->world);
-	return true;
-}
+static const struct cli_engine_events engine_events = {
+	.on_line = on_line,
+	.on_trace_end = on_trace_end,
+	.on_tick = on_tick,
+	.on_time_over = on_time_over,
+};
 
 static bool build(struct listen_world *w, struct pl_conf *conf,
 		  struct pl_error *error)
 {
-	TAILQ_INIT(&w->traces);
-	w->site = pl_site_new(conf, time(NULL), error);
-	if (w->site == NULL)
-		return false;
-	w->loop = pl_loop_new(error);
-	if (w->loop == NULL || !pl_site_dialback(&w->dialback, w->site->conf,
-						 error))
-		return false;
-	w->resolver = pl_site_resolver(w->loop, w->site->conf, error);
-	if (w->resolver == NULL || !build_world(w, error))
-		return false;
-	w->tick = pl_timer_new(w->loop, on_tick, w);
-	w->end = pl_timer_new(w->loop, on_time_over, w);
-	w->listeners = pl_site_listeners_new(w->loop, NULL, w->router);
-	if (!pl_loop_signal(w->loop, SIGINT, on_signal, w) ||
-	    !pl_loop_signal(w->loop, SIGTERM, on_signal, w))
-		return pl_error_set(error, "signals cannot be had");
-	return pl_site_listeners_set(w->listeners, w->site->conf->listens,
-				     error);
-}
+	struct cli_engine *engine = &w->engine;
 
-/* What is still open is dropped; it is gone at a turn's end. */
-static void drop_streams(struct listen_world *w)
-{
-	if (w->router == NULL || pl_router_streams(w->router) == 0)
-		return;
-	pl_router_drop_all(w->router);
-	pl_timer_clear(w->end);
-	pl_timer_set(w->tick, 1);
-	w->closing = true;
-	w->close_until_ms = 0;
-	pl_loop_run(w->loop);
+	TAILQ_INIT(&w->traces);
+	engine->way = &w->way->common;
+	engine->events = &engine_events;
+	engine->owner = w;
+	engine->tick_ms = TICK_MS;
+	if (!cli_engine_build(engine, conf, error))
+		return false;
+	engine->world.partner = look_up_partner;
+	engine->world.limits.idle_ms =
+		engine->way->odd & PL_ODD_SLOW_FEATURES ? SLOW_IDLE_MS
+							: IDLE_MS;
+	cli_engine_start(engine);
+	if (!pl_loop_signal(engine->loop, SIGINT, on_signal, w) ||
+	    !pl_loop_signal(engine->loop, SIGTERM, on_signal, w))
+		return pl_error_set(error, "signals cannot be had");
+	return pl_site_listeners_set(engine->listeners,
+				     engine->site->conf->listens, error);
 }
 
 static void take_down(struct listen_world *w)
 {
-	pl_site_listeners_free(w->listeners);
-	drop_streams(w);
-	pl_router_free(w->router);
-	pl_tracer_free(w->tracer);
+	cli_engine_take_down(&w->engine);
 	while (!TAILQ_EMPTY(&w->traces))
 		forget(w, TAILQ_FIRST(&w->traces));
-	if (w->resolver != NULL)
-		pl_resolver_free(w->resolver);
-	pl_timer_free(w->tick);
-	pl_timer_free(w->end);
-	pl_dialback_finish(&w->dialback);
-	pl_site_free(w->site);
-	if (w->loop != NULL)
-		pl_loop_free(w->loop);
 	pl_sasl_global_finish();
 }
 
@@ -444,15 +321,15 @@ int listen_run(const struct listen_way *way, struct pl_conf *conf,
 
 	/* It was looked at when it was taken. */
 	if (way->common.connect != NULL)
-		pl_addr_endpoint(way->common.connect, w.connect_host,
-				 &w.connect_port, NULL);
+		pl_addr_endpoint(way->common.connect, w.engine.connect_host,
+				 &w.engine.connect_port, NULL);
 	if (build(&w, conf, &error)) {
-		events->on_open(owner, w.site->conf);
-		pl_timer_set(w.tick, TICK_MS);
+		events->on_open(owner, w.engine.site->conf);
+		pl_timer_set(w.engine.tick, TICK_MS);
 		if (way->limited)
-			pl_timer_set(w.end, (uint64_t)(way->common.timeout *
+			pl_timer_set(w.engine.end, (uint64_t)(way->common.timeout *
 						       1000));
-		pl_loop_run(w.loop);
+		pl_loop_run(w.engine.loop);
 	} else {
 		fprintf(stderr, "parley listen: %s\n", error.text);
 		status = CLI_USAGE;

@@ -63,7 +63,7 @@ static bool take_names(const struct cli_way *way, const struct pl_conf *conf,
 	return false;
 }
 
-static struct pl_conf_host *add_host(struct pl_conf *conf, const char *name)
+struct pl_conf_host *cli_add_host(struct pl_conf *conf, const char *name)
 {
 	struct pl_conf_host *host = pl_calloc(1, sizeof *host);
 
@@ -92,6 +92,21 @@ static void replace(char **text, const char *by)
 	*text = pl_strdup(by);
 }
 
+void cli_use_certificate(const struct cli_way *way, struct pl_conf_host *host)
+{
+	replace(&host->certificate, way->certificate);
+	replace(&host->private_key, way->private_key);
+}
+
+void cli_override(const struct cli_way *way, struct pl_conf *conf)
+{
+	replace(&conf->ca_file, way->ca_file);
+	replace(&conf->dns.resolv_conf, way->resolv_conf);
+	replace(&conf->dns.trust_anchor_file, way->trust_anchor);
+	if (way->allow_loopback)
+		conf->dns.allow_loopback = true;
+}
+
 /* Our side of it: a host of the file, or one made for the occasion. */
 static bool take_host(const struct cli_way *way, struct pl_conf *conf,
 		      const char *name)
@@ -105,9 +120,8 @@ static bool take_host(const struct cli_way *way, struct pl_conf *conf,
 		return false;
 	}
 	if (host == NULL)
-		host = add_host(conf, name);
-	replace(&host->certificate, way->certificate);
-	replace(&host->private_key, way->private_key);
+		host = cli_add_host(conf, name);
+	cli_use_certificate(way, host);
 	return true;
 }
 
@@ -125,10 +139,6 @@ struct pl_conf *cli_conf(const struct cli_way *way,
 		pl_conf_unref(conf);
 		return NULL;
 	}
-	replace(&conf->ca_file, way->ca_file);
-	replace(&conf->dns.resolv_conf, way->resolv_conf);
-	replace(&conf->dns.trust_anchor_file, way->trust_anchor);
-	if (way->allow_loopback)
-		conf->dns.allow_loopback = true;
+	cli_override(way, conf);
 	return conf;
 }

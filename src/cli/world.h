@@ -78,6 +78,12 @@ struct cli_attempt {
 struct pl_conf *cli_conf(const struct cli_way *way,
 			 struct cli_attempt *attempt);
 
+/* Pieces of it, for who has other hosts (way.c): a host without certificate; the
+ * certificate, and the trust and DNS, that the command line names. */
+struct pl_conf_host *cli_add_host(struct pl_conf *conf, const char *name);
+void cli_use_certificate(const struct cli_way *way, struct pl_conf_host *host);
+void cli_override(const struct cli_way *way, struct pl_conf *conf);
+
 /* Negotiates once, at most way->timeout seconds. Takes the reference on conf.
  * CLI_OK: there is a trace, whatever it says. Else what is wrong was said. */
 int cli_attempt(const struct cli_way *way, struct pl_conf *conf,
