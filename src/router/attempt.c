@@ -258,7 +258,7 @@ void route_begin(struct route *route)
 		take_pair(route, pair);
 		return;
 	}
-	if (limits_with_remote(router, route->remote, NULL) >=
+	if (limits_with_remote(router, route->remote) >=
 	    partner.connection_limit) {
 		tell_unreached(route, PL_CODE_CONNECTION_LIMIT, NULL, NULL);
 		attempt_failed(route, PL_CODE_CONNECTION_LIMIT,

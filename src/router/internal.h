@@ -162,7 +162,8 @@ struct pl_router {
 		sessions_count, lost_count, leaving_count;
 	struct tally by_address;        /* incoming streams */
 	struct tally strangers;         /* those that have not authenticated */
-	struct tally by_remote;         /* streams that named a partner */
+	struct tally by_remote;         /* streams with a partner, and those
+	                                 * that only say so, by address */
 	struct record_bucket record_buckets[RECORD_BUCKETS];
 	struct pl_timer *sweep;         /* owned; while `sweeping` */
 	struct pl_timer *trim;          /* owned; while `trim_due` */
@@ -190,12 +191,13 @@ void router_maybe_drained(struct pl_router *router);
 /* May this connection come in? False: it is dropped. */
 bool limits_admit(struct pl_router *router, struct pl_conn *conn);
 void limits_begin(struct link *link);
-void limits_name(struct link *link, const char *remote); /* it says that it is */
-void limits_known(struct link *link); /* it authenticated */
+/* It authenticated, for this partner first. */
+void limits_known(struct link *link, const char *remote);
 void limits_end(struct link *link);
-/* Streams that named this partner, without this one (NULL: with all). */
-unsigned limits_with_remote(struct pl_router *router, const char *remote,
-			    const struct link *but);
+/* Streams with this partner: ours, and those that authenticated. */
+unsigned limits_with_remote(struct pl_router *router, const char *remote);
+/* A link says that it is this partner: are there more than so many now? */
+bool limits_exceeded(struct link *link, const char *remote, unsigned limit);
 
 /* look.c */
 void look_init(struct pl_router *router);

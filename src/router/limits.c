@@ -3,6 +3,7 @@
  * thousands that are there. */
 #include "internal.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -82,6 +83,38 @@ static void drop(struct pl_router *router, struct tally *tally,
 
 /* ----- what is counted ----- */
 
+/* Who has not authenticated counts among those of its own address that say the
+ * same: anybody can say so, and must not keep the partner itself out, nor us
+ * from calling it. */
+static char *claim_of(const char *remote, const char *addr_group)
+{
+	char *claim = NULL;
+
+	if (asprintf(&claim, "%s/%s", remote, addr_group) < 0)
+		abort();
+	return claim;
+}
+
+static void count_as(struct link *link, char *name)
+{
+	struct pl_router *router = link->router;
+
+	if (link->counted != NULL)
+		drop(router, &router->by_remote, link->counted);
+	free(link->counted);
+	link->counted = name;
+	add(router, &router->by_remote, name);
+}
+
+static void count_with(struct link *link, const char *remote)
+{
+	struct pl_stream_info info;
+
+	pl_stream_info(link->stream, &info);
+	count_as(link, link->stranger ? claim_of(remote, info.addr_group)
+				      : pl_strdup(remote));
+}
+
 void limits_begin(struct link *link)
 {
 	struct pl_router *router = link->router;
@@ -93,24 +126,11 @@ void limits_begin(struct link *link)
 		add(router, &router->by_address, info.addr_group);
 		add(router, &router->strangers, info.addr_group);
 	} else if (!info.verify_only) {
-		limits_name(link, info.remote);
+		count_with(link, info.remote);
 	}
 }
 
-void limits_name(struct link *link, const char *remote)
-{
-	struct pl_router *router = link->router;
-
-	if (link->counted != NULL && strcmp(link->counted, remote) == 0)
-		return;
-	if (link->counted != NULL)
-		drop(router, &router->by_remote, link->counted);
-	free(link->counted);
-	link->counted = pl_strdup(remote);
-	add(router, &router->by_remote, remote);
-}
-
-void limits_known(struct link *link)
+void limits_known(struct link *link, const char *remote)
 {
 	struct pl_stream_info info;
 
@@ -119,6 +139,7 @@ void limits_known(struct link *link)
 	link->stranger = false;
 	pl_stream_info(link->stream, &info);
 	drop(link->router, &link->router->strangers, info.addr_group);
+	count_as(link, pl_strdup(remote));
 }
 
 void limits_end(struct link *link)
@@ -126,8 +147,9 @@ void limits_end(struct link *link)
 	struct pl_router *router = link->router;
 	struct pl_stream_info info;
 
-	limits_known(link);
 	pl_stream_info(link->stream, &info);
+	if (link->stranger)
+		drop(router, &router->strangers, info.addr_group);
 	if (info.incoming)
 		drop(router, &router->by_address, info.addr_group);
 	if (link->counted != NULL)
@@ -136,13 +158,21 @@ void limits_end(struct link *link)
 	link->counted = NULL;
 }
 
-unsigned limits_with_remote(struct pl_router *router, const char *remote,
-			    const struct link *but)
+unsigned limits_with_remote(struct pl_router *router, const char *remote)
 {
-	unsigned count = count_of(router, &router->by_remote, remote);
+	return count_of(router, &router->by_remote, remote);
+}
 
-	return but != NULL && but->counted != NULL &&
-	       strcmp(but->counted, remote) == 0 ? count - 1 : count;
+bool limits_exceeded(struct link *link, const char *remote, unsigned limit)
+{
+	struct pl_router *router = link->router;
+	unsigned count;
+
+	count_with(link, remote);
+	count = count_of(router, &router->by_remote, link->counted);
+	if (link->stranger)
+		count += limits_with_remote(router, remote);
+	return count > limit; /* with this one */
 }
 
 /* ----- a newcomer ----- */

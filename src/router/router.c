@@ -30,7 +30,7 @@ static void on_outcome(void *owner, struct pl_stream *stream,
 	verify_forget_pair(link->router, pair);
 	if (outcome->method == PL_METHOD_NONE)
 		return;
-	limits_known(link);
+	limits_known(link, pair->remote);
 	route_peer_came(link->router, pair->local, pair->remote);
 }
 
@@ -117,8 +117,7 @@ static bool may_connect(void *owner, struct pl_stream *stream,
 	struct link *link = owner;
 
 	(void)stream;
-	limits_name(link, remote);
-	return limits_with_remote(link->router, remote, link) < limit;
+	return !limits_exceeded(link, remote, limit);
 }
 
 static bool on_sm_find(void *owner, struct pl_stream *stream, const char *id,

@@ -650,6 +650,30 @@ static void test_invalid_beside_an_open_pair(void **state)
 	ended_with(&peer, "invalid-from");
 }
 
+/* The limit of a partner: what is open counts for everybody, and what only
+ * claims to be it counts at its own address. */
+static void test_claims_and_the_limit(void **state)
+{
+	(void)state;
+	rows(beta, 5);
+	server_rule(&a, beta, 5)->connection_limit = 1;
+	peer_connect(&other, "192.0.2.66", &a);
+	peer_header(&other, beta, alpha);
+	assert_true(peer_expect(&other, "</stream:features>"));
+	open_in_clear();
+	peer_connect(&authority, "192.0.2.66", &a);
+	peer_header(&authority, beta, alpha);
+	ended_with(&authority, "resource-constraint");
+	ping(&a, alpha, beta, 5000, &result);
+	assert_int_equal(result.code, PL_CODE_CONNECTION_LIMIT);
+	/* it goes as it came */
+	peer_free(&peer);
+	peer_free(&other);
+	peer_free(&authority);
+	script_run(script, 100);
+	call_in_clear(beta);
+}
+
 /* The asker has gone when the answer comes. */
 static void test_asker_leaves(void **state)
 {
@@ -1075,7 +1099,8 @@ int main(void)
 		T(request_after_a_failure), T(refused_by_row), T(bad_requests),
 		T(many_pairs), T(reflection), T(one_connection_for_an_authority),
 		T(invalid_alone), T(invalid_beside_an_open_pair),
-		T(asker_leaves), T(verify_needs_no_authentication),
+		T(asker_leaves), T(claims_and_the_limit),
+		T(verify_needs_no_authentication),
 		T(verify_is_escaped), T(peer_that_never_reads),
 		T(restricted_xml), T(huge_things), T(wrong_namespace),
 		T(headers), T(unknown_host_is_not_ours), T(stranger),
