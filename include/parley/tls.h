@@ -158,6 +158,8 @@ size_t pl_tls_read(struct pl_tls *tls, void *out, size_t size);
 bool pl_tls_write(struct pl_tls *tls, const void *bytes, size_t length);
 /* Ciphertext to send: appended to out and removed here; false: out is full. */
 bool pl_tls_drain(struct pl_tls *tls, struct pl_buffer *out);
+/* Gives back what empty buffers hold (2.5 KB); the next bytes get it again. */
+void pl_tls_rest(struct pl_tls *tls);
 /* Produces close_notify. */
 void pl_tls_shutdown(struct pl_tls *tls);
 /* TCP ended: FAILED while handshaking, else as PEER_DONE (unclean). */

@@ -90,6 +90,10 @@ struct pl_tracer_events {
 	/* A trace ended; path: its file, or NULL. May be NULL. Nothing may be
 	 * recorded or ended from within these calls. */
 	void (*on_end)(void *owner, const char *id, const char *path);
+	/* Something will be due: pl_tracer_tick() is to be called now and then,
+	 * a second apart or less, until it says false. May be NULL where that is called all
+	 * the time. */
+	void (*on_stir)(void *owner);
 };
 
 /* Settings are copied, events borrowed. NULL with a sentence: the directory
@@ -103,8 +107,10 @@ bool pl_tracer_change(struct pl_tracer *tracer,
 		      const struct pl_tracer_settings *settings,
 		      struct pl_error *error);
 void pl_tracer_free(struct pl_tracer *tracer); /* ends every trace; NULL fine */
-/* Once a second: ends traces whose outcome is told and that nobody keeps. */
-void pl_tracer_tick(struct pl_tracer *tracer);
+/* Ends traces whose outcome is told and that nobody keeps, writes what waits
+ * for the disk, gives memory back. False: nothing is due before on_stir() says
+ * so. */
+bool pl_tracer_tick(struct pl_tracer *tracer);
 /* Is anything recorded at all (file, line, ring)? */
 bool pl_tracer_active(const struct pl_tracer *tracer);
 /* errno of a file that could not be written since the last call; 0: none. */

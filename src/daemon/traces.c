@@ -15,7 +15,7 @@
 #include "parley/report.h"
 
 enum {
-	TICK_MS = 1000,
+	TICK_MS = 500,
 	TROUBLE_MS = 60000,             /* between lines about a full disk */
 	SWITCHES = 256,                 /* domains that were turned on or off */
 	TOLD_MOST = 64,                 /* traces in one answer */
@@ -142,8 +142,17 @@ static void on_tick(void *owner)
 {
 	struct traces *traces = owner;
 
-	pl_tracer_tick(traces->tracer);
+	bool more = pl_tracer_tick(traces->tracer);
+
 	tell_trouble(traces);
+	if (more)
+		pl_timer_set(traces->tick, TICK_MS);
+}
+
+static void on_stir(void *owner)
+{
+	struct traces *traces = owner;
+
 	pl_timer_set(traces->tick, TICK_MS);
 }
 
@@ -171,12 +180,14 @@ struct traces *traces_new(struct service *service)
 		.random = chance,
 		.wanted = wanted,
 		.on_end = on_end,
+		.on_stir = on_stir,
 	};
 	struct traces *traces = pl_calloc(1, sizeof *traces);
 	struct pl_tracer_settings settings = settings_of(service->site->conf);
 	struct pl_error error = { .text = "" };
 
 	traces->service = service;
+	traces->tick = pl_timer_new(service->loop, on_tick, traces);
 	traces->tracer = pl_tracer_new(&settings, &events, traces, &error);
 	if (traces->tracer == NULL) { /* without files, then */
 		pl_log_event(service->log, PL_LOG_ERROR, "trace", "%s",
@@ -185,8 +196,6 @@ struct traces *traces_new(struct service *service)
 		traces->tracer = pl_tracer_new(&settings, &events, traces,
 					       &error);
 	}
-	traces->tick = pl_timer_new(service->loop, on_tick, traces);
-	pl_timer_set(traces->tick, TICK_MS);
 	service->world.tracer = traces->tracer;
 	return traces;
 }

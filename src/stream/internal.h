@@ -79,6 +79,7 @@ struct pl_stream {
 	bool traced_names;                     /* its trace was found by them */
 	bool heard, told;                      /* a byte of the peer's; an
 	                                        * outcome of a pair */
+	bool used;                             /* a stanza came */
 	bool rests;                            /* until it is used again */
 	bool untraced;                         /* the element in hand is a stanza
 	                                        * that its trace leaves out */

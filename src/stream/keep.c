@@ -92,16 +92,26 @@ uint64_t pl_stream_keepalive(struct pl_stream *stream)
 
 /* ----- memory ----- */
 
+/* While no stanza has come, few streams get one soon: their parser need not wait
+ * for the end of the silence, and thousands that open at once do not hold one
+ * each meanwhile. */
 bool pl_stream_rest(struct pl_stream *stream)
 {
 	uint64_t now = pl_loop_now_ms(stream->world->loop);
 
 	if (stream->rests || stream->feeding || stream->ended ||
-	    stream->core.phase != PL_OPEN || stream->parser == NULL ||
-	    now - stream->last_ms < REST_MS)
+	    stream->core.phase != PL_OPEN || stream->parser == NULL)
+		return false;
+	if (!stream->used)
+		pl_xml_rest(stream->parser);
+	if (now - stream->last_ms < REST_MS)
 		return false;
 	stream->rests = true;
 	pl_xml_rest(stream->parser);
+	if (stream->tls != NULL)
+		pl_tls_rest(stream->tls);
+	if (record_is_off(stream))
+		record_release(stream);
 	return true;
 }
 

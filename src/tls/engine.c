@@ -281,33 +281,33 @@ enum pl_tls_status pl_tls_status(const struct pl_tls *tls)
 	return tls->status;
 }
 
-/* Is the BIO empty, but holds on to much memory? */
-static bool is_slack(BIO *bio)
+/* Is the BIO empty, but holds on to more memory than that? */
+static bool is_slack(BIO *bio, size_t keep)
 {
 	BUF_MEM *memory;
 
 	BIO_get_mem_ptr(bio, &memory);
-	return memory->length == 0 && memory->max > KEEP_BYTES;
+	return memory->length == 0 && memory->max > keep;
 }
 
-static void release_input(struct pl_tls *tls)
+static void release_input(struct pl_tls *tls, size_t keep)
 {
 	BIO *bio;
 
-	if (!is_slack(SSL_get_rbio(tls->ssl)))
+	if (!is_slack(SSL_get_rbio(tls->ssl), keep))
 		return;
 	bio = BIO_new(BIO_s_mem());
 	if (bio != NULL)
 		SSL_set0_rbio(tls->ssl, bio);
 }
 
-static void release_output(struct pl_tls *tls)
+static void release_output(struct pl_tls *tls, size_t keep)
 {
 	BIO *bio;
 
 	/* In the handshake OpenSSL keeps a BIO of its own in front of it. */
 	if (tls->status == PL_TLS_HANDSHAKING ||
-	    !is_slack(SSL_get_wbio(tls->ssl)))
+	    !is_slack(SSL_get_wbio(tls->ssl), keep))
 		return;
 	bio = BIO_new(BIO_s_mem());
 	if (bio != NULL)
@@ -327,8 +327,16 @@ size_t pl_tls_read(struct pl_tls *tls, void *out, size_t size)
 	if (result > 0)
 		return (size_t)result;
 	on_no_data(tls, result);
-	release_input(tls);
+	release_input(tls, KEEP_BYTES);
 	return 0;
+}
+
+void pl_tls_rest(struct pl_tls *tls)
+{
+	if (tls->status == PL_TLS_HANDSHAKING)
+		return;
+	release_input(tls, 0);
+	release_output(tls, 0);
 }
 
 bool pl_tls_write(struct pl_tls *tls, const void *bytes, size_t length)
@@ -359,7 +367,7 @@ bool pl_tls_drain(struct pl_tls *tls, struct pl_buffer *out)
 			return false;
 		(void)BIO_reset(bio);
 	}
-	release_output(tls);
+	release_output(tls, KEEP_BYTES);
 	return true;
 }
 

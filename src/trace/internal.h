@@ -9,6 +9,7 @@
  *     trace.c    negotiations and connections: begin, tie, outcome, end
  *     lines.c    records to lines; where the lines go
  *     file.c     the files and their directory
+ *     pool.c     memory of records
  *     tracer.c   settings, rings, the tick
  *
  * A record in memory is the part of its line that never changes, from "hop" on.
@@ -42,6 +43,7 @@ enum {
 	BODY_BYTES = HOP_BYTES + SUMMARY_BYTES + DETAIL_BYTES + RAW_BYTES + 1024,
 	HEAD_BYTES = 256,
 	CONNECTIONS = 9999,         /* of a trace */
+	POOL_BLOCK = 4096,
 	PAIRS = 64,                 /* of a connection, whose terms are known */
 	BUCKETS = 1024,
 	SETTLED_US = 2 * 1000 * 1000,
@@ -239,6 +241,26 @@ void file_finish(struct file *file);
 /* FOLDER/NAME, or NULL; free it. */
 char *file_path(const struct file *file);
 
+/* ----- memory of records (pool.c) ----- */
+
+struct slab;
+
+struct pool {
+	LIST_HEAD(, slab) partial, full; /* owned; those with free blocks */
+	unsigned slabs, slack;      /* touched blocks that are free */
+	bool used;                  /* since the last rest */
+};
+
+void pool_init(struct pool *pool);
+void pool_finish(struct pool *pool);
+/* Up to POOL_BLOCK bytes are a block, more are mapped alone; NULL: no memory.
+ * *home goes back to pool_put(). */
+void *pool_get(struct pool *pool, size_t bytes, struct slab **home);
+void pool_put(struct pool *pool, struct slab *home, void *memory, size_t bytes);
+/* Gives back what is free, if nothing was taken since the last call; true: it
+ * is to be called again. */
+bool pool_rest(struct pool *pool);
+
 /* ----- a negotiation ----- */
 
 struct chunk;
@@ -270,6 +292,9 @@ struct pl_trace {
 	unsigned keepers, rings;
 	bool ended;
 	TAILQ_ENTRY(pl_trace) entry; /* in pl_tracer.live */
+	TAILQ_ENTRY(pl_trace) told_entry; /* in pl_tracer.told, while due */
+	TAILQ_ENTRY(pl_trace) late_entry; /* in pl_tracer.late, while late */
+	bool due, late;
 	LIST_ENTRY(pl_trace) bucket; /* in pl_tracer.buckets */
 	bool hashed;
 	LIST_HEAD(, pl_traced) connections;
@@ -324,6 +349,9 @@ void trace_end(struct pl_trace *trace);
 void trace_unring(struct pl_trace *trace); /* a ring lets go of it */
 enum result trace_result(const struct pl_trace *trace);
 const char *trace_result_name(enum result result);
+/* Its outcome was told just now; or it is not settled after all. */
+void trace_told(struct pl_trace *trace);
+void trace_untold(struct pl_trace *trace);
 /* What is known now is what the rings have of it. */
 void trace_settle(struct pl_trace *trace);
 /* Memory for a record; NULL: over the limit. */
@@ -360,7 +388,11 @@ struct pl_tracer {
 	struct folder *folder;      /* NULL: no files */
 	unsigned char key[KEY_BYTES];
 	TAILQ_HEAD(, pl_trace) live;
+	TAILQ_HEAD(, pl_trace) told; /* their outcome is; oldest first */
+	TAILQ_HEAD(, pl_trace) late; /* with lines that are not on the disk */
+	bool stirred;               /* a tick is to come */
 	unsigned live_count;
+	struct pool pool;
 	LIST_HEAD(, pl_trace) buckets[BUCKETS];
 	struct ring failures, recent;
 	uint64_t dropped, negotiations;
@@ -385,6 +417,8 @@ static inline bool tracer_keeps(const struct pl_tracer *tracer)
 	return tracer->failures.size > 0 || tracer->recent.size > 0;
 }
 
+/* Something will be due: there is to be a tick. */
+void tracer_stir(struct pl_tracer *tracer);
 void ring_put(struct ring *ring, struct pl_trace *trace);
 /* Lets the oldest of a role go, until so many are left. */
 void ring_bound(struct ring *ring, enum pl_trace_role role, unsigned most);

@@ -90,6 +90,18 @@ static void to_line(struct pl_trace *trace, const struct piece *piece)
 				      line->length);
 }
 
+/* The next tick writes it. */
+static void be_late(struct pl_trace *trace)
+{
+	struct pl_tracer *tracer = trace->tracer;
+
+	if (trace->late || trace->ended)
+		return;
+	trace->late = true;
+	TAILQ_INSERT_TAIL(&tracer->late, trace, late_entry);
+	tracer_stir(tracer);
+}
+
 static void to_file(struct pl_trace *trace, const struct piece *piece,
 		    bool last)
 {
@@ -104,6 +116,7 @@ static void to_file(struct pl_trace *trace, const struct piece *piece,
 	}
 	line = make_line(trace, ++file->seq, piece);
 	file_line(file, line->data, line->length);
+	be_late(trace);
 	if (file->waiting.length >= FLUSH_BYTES)
 		trace->tracer->dropped += file_flush(file);
 }

@@ -12,43 +12,56 @@
 #include <stdlib.h>
 
 enum {
-	CHUNK_LEAST = 4096 - sizeof(size_t) * 4,
-	CHUNK_MOST = 64 * 1024 - sizeof(size_t) * 4,
 	NAME_SHOWN = 255,    /* bytes of a domain in a hop */
 	COMPONENT_FAILURES = 8, /* that are kept */
 };
 
 struct chunk {
 	struct chunk *next;
+	struct slab *home;
 	size_t used, size;
 	_Alignas(8) unsigned char bytes[];
 };
 
 /* ----- memory ----- */
 
+/* One that is large stands behind the one that is being filled. */
+static struct chunk *add_chunk(struct pl_trace *trace, size_t bytes)
+{
+	size_t whole = sizeof(struct chunk) + bytes;
+	struct slab *home;
+	struct chunk *chunk;
+
+	if (whole < POOL_BLOCK)
+		whole = POOL_BLOCK;
+	chunk = pool_get(&trace->tracer->pool, whole, &home);
+	if (chunk == NULL)
+		return NULL;
+	chunk->home = home;
+	chunk->used = 0;
+	chunk->size = whole - sizeof *chunk;
+	if (home != NULL || trace->chunks == NULL) {
+		chunk->next = trace->chunks;
+		trace->chunks = chunk;
+	} else {
+		chunk->next = trace->chunks->next;
+		trace->chunks->next = chunk;
+	}
+	return chunk;
+}
+
 struct record *trace_room(struct pl_trace *trace, size_t bytes)
 {
 	struct chunk *chunk = trace->chunks;
-	size_t size;
 	void *room;
 
 	bytes = (bytes + 7) & ~(size_t)7;
 	if (trace->bytes + bytes > PL_TRACE_MEMORY_BYTES)
 		return NULL;
-	if (chunk == NULL || chunk->size - chunk->used < bytes) {
-		size = chunk == NULL ? CHUNK_LEAST : chunk->size * 2;
-		if (size > CHUNK_MOST)
-			size = CHUNK_MOST;
-		if (size < bytes)
-			size = bytes;
-		chunk = malloc(sizeof *chunk + size);
-		if (chunk == NULL)
-			return NULL;
-		chunk->next = trace->chunks;
-		chunk->used = 0;
-		chunk->size = size;
-		trace->chunks = chunk;
-	}
+	if (chunk == NULL || chunk->size - chunk->used < bytes)
+		chunk = add_chunk(trace, bytes);
+	if (chunk == NULL)
+		return NULL;
 	room = chunk->bytes + chunk->used;
 	chunk->used += bytes;
 	trace->bytes += bytes;
@@ -58,10 +71,12 @@ struct record *trace_room(struct pl_trace *trace, size_t bytes)
 static void free_chunks(struct pl_trace *trace)
 {
 	while (trace->chunks != NULL) {
-		struct chunk *next = trace->chunks->next;
+		struct chunk *chunk = trace->chunks;
 
-		free(trace->chunks);
-		trace->chunks = next;
+		trace->chunks = chunk->next;
+		pool_put(&trace->tracer->pool, chunk->home, chunk,
+			 sizeof *chunk + chunk->size);
+		tracer_stir(trace->tracer);
 	}
 	trace->first = NULL;
 	trace->last = &trace->first;
@@ -300,6 +315,10 @@ static void leave_live(struct pl_trace *trace)
 
 	if (builder->connection != NULL && builder->connection->trace == trace)
 		builder_drop(builder);
+	trace_untold(trace);
+	if (trace->late)
+		TAILQ_REMOVE(&tracer->late, trace, late_entry);
+	trace->late = false;
 	TAILQ_REMOVE(&tracer->live, trace, entry);
 	tracer->live_count--;
 	unhash(trace);
@@ -338,6 +357,24 @@ static void keep(struct pl_trace *trace)
 		ring_put(&tracer->recent, trace);
 	trace->in_failures |= failure;
 	trace->in_recent |= result != RESULT_SERVED;
+}
+
+void trace_untold(struct pl_trace *trace)
+{
+	if (trace->due)
+		TAILQ_REMOVE(&trace->tracer->told, trace, told_entry);
+	trace->due = false;
+}
+
+void trace_told(struct pl_trace *trace)
+{
+	struct pl_tracer *tracer = trace->tracer;
+
+	trace_untold(trace);
+	trace->told_us = tracer_now(tracer);
+	TAILQ_INSERT_TAIL(&tracer->told, trace, told_entry);
+	trace->due = true;
+	tracer_stir(tracer);
 }
 
 void trace_settle(struct pl_trace *trace)
@@ -421,6 +458,7 @@ struct pl_traced *pl_trace_connection(struct pl_trace *trace,
 		trace->role = role;
 	connection->trace = pl_trace_ref(trace);
 	LIST_INSERT_HEAD(&trace->connections, connection, entry);
+	trace_untold(trace);
 	trace->told_us = 0; /* there is more to come */
 	trace->settled = false;
 	return connection;
@@ -616,7 +654,7 @@ bool pl_trace_tie(struct pl_traced *connection, const char *local,
 	move_connections(trace, to, offset);
 	trace->moved = pl_trace_ref(to);
 	if (to->told)
-		to->told_us = tracer_now(to->tracer);
+		trace_told(to);
 	pl_trace_unref(trace);
 	return true;
 }
@@ -646,7 +684,7 @@ void pl_trace_outcome(struct pl_traced *connection,
 		return;
 	trace = connection->trace;
 	own = outcome->incoming == trace->incoming;
-	trace->told_us = tracer_now(trace->tracer);
+	trace_told(trace);
 	/* The stream of the peer's own has an outcome too; ours is what the
 	 * trace is about. */
 	if (trace->told_own && !own)
@@ -676,7 +714,7 @@ void pl_trace_component(struct pl_traced *connection, enum pl_code code,
 	if (!pl_trace_live(connection))
 		return;
 	trace = connection->trace;
-	trace->told_us = tracer_now(trace->tracer);
+	trace_told(trace);
 	trace->settled = false;
 	trace->served = code == PL_CODE_NONE;
 	if (trace->served)

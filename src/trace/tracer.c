@@ -189,6 +189,9 @@ struct pl_tracer *pl_tracer_new(const struct pl_tracer_settings *settings,
 	tracer->events = *events;
 	tracer->owner = owner;
 	TAILQ_INIT(&tracer->live);
+	TAILQ_INIT(&tracer->told);
+	TAILQ_INIT(&tracer->late);
+	pool_init(&tracer->pool);
 	for (unsigned i = 0; i < BUCKETS; i++)
 		LIST_INIT(&tracer->buckets[i]);
 	events->random(owner, tracer->key, sizeof tracer->key);
@@ -220,9 +223,11 @@ void pl_tracer_free(struct pl_tracer *tracer)
 {
 	if (tracer == NULL)
 		return;
+	tracer->stirred = true; /* nothing is due any more */
 	end_all(tracer);
 	ring_resize(&tracer->failures, 0);
 	ring_resize(&tracer->recent, 0);
+	pool_finish(&tracer->pool);
 	builder_finish(&tracer->builder);
 	builder_finish(&tracer->own);
 	free(tracer->line.data);
@@ -271,25 +276,52 @@ static bool wanted_longer(const struct pl_trace *trace)
 	return trace->to_file || trace->to_line || trace->raw == PL_RAW_ALL;
 }
 
-void pl_tracer_tick(struct pl_tracer *tracer)
+void tracer_stir(struct pl_tracer *tracer)
 {
-	struct pl_trace *trace, *next;
-	uint64_t now;
-
-	if (tracer == NULL)
+	if (tracer->stirred)
 		return;
-	now = tracer_now(tracer);
-	for (trace = TAILQ_FIRST(&tracer->live); trace != NULL; trace = next) {
-		next = TAILQ_NEXT(trace, entry);
-		if (trace->to_file)
-			tracer->dropped += file_flush(&trace->file);
-		if (trace->told_us == 0 || now < trace->told_us + SETTLED_US)
-			continue;
+	tracer->stirred = true;
+	if (tracer->events.on_stir != NULL)
+		tracer->events.on_stir(tracer->owner);
+}
+
+static void settle(struct pl_tracer *tracer)
+{
+	uint64_t now = tracer_now(tracer);
+	struct pl_trace *trace;
+
+	while ((trace = TAILQ_FIRST(&tracer->told)) != NULL &&
+	       now >= trace->told_us + SETTLED_US) {
+		trace_untold(trace);
 		if (wanted_longer(trace))
 			trace_settle(trace);
 		else
 			trace_end(trace);
 	}
+}
+
+static void flush(struct pl_tracer *tracer)
+{
+	struct pl_trace *trace;
+
+	while ((trace = TAILQ_FIRST(&tracer->late)) != NULL) {
+		TAILQ_REMOVE(&tracer->late, trace, late_entry);
+		trace->late = false;
+		tracer->dropped += file_flush(&trace->file);
+	}
+}
+
+bool pl_tracer_tick(struct pl_tracer *tracer)
+{
+	if (tracer == NULL)
+		return false;
+	tracer->stirred = true;
+	flush(tracer);
+	settle(tracer);
+	tracer->stirred = pool_rest(&tracer->pool) ||
+			  !TAILQ_EMPTY(&tracer->told) ||
+			  !TAILQ_EMPTY(&tracer->late);
+	return tracer->stirred;
 }
 
 bool pl_tracer_beside(struct pl_tracer *tracer, const char *path,

@@ -1,6 +1,11 @@
 /* The engine: handshakes, data, endings, and peers that do not play along. */
 #include "support.h"
 
+#include <malloc.h>
+#if defined(__SANITIZE_ADDRESS__)
+#include <sanitizer/allocator_interface.h>
+#endif
+
 #include <openssl/err.h>
 
 #define DOMAIN "beta.example"
@@ -866,6 +871,75 @@ static void crossing_data(void **state)
 	free_pair(a, b);
 }
 
+/* ----- memory of a connection that is idle ----- */
+
+/* Half of a record stays where it is, and so does what is not drained yet. */
+static void rest_loses_nothing(void **state)
+{
+	struct pl_tls *a = initiate(trust, sound, DOMAIN);
+	struct pl_tls *b = receive(trust, sound);
+	struct pl_buffer bytes;
+	const unsigned char *front;
+
+	pl_tls_rest(a); /* nothing, before it is ready */
+	connect_pair(a, b);
+	pl_buffer_init(&bytes, 0);
+	for (size_t cut = 1; cut < 25; cut++) {
+		assert_true(pl_tls_write(a, "ping", 4));
+		pl_tls_rest(a);
+		assert_true(pl_tls_drain(a, &bytes));
+		pl_tls_rest(a);
+		assert_in_range(bytes.length, 25, 100);
+		front = pl_buffer_bytes(&bytes);
+		pl_tls_feed(b, front, cut);
+		pl_tls_rest(b);
+		expect_data(b, "");
+		pl_tls_rest(b);
+		pl_tls_feed(b, front + cut, bytes.length - cut);
+		pl_tls_rest(b);
+		expect_data(b, "ping");
+		pl_tls_rest(b);
+		pl_buffer_consume(&bytes, bytes.length);
+	}
+	pl_buffer_finish(&bytes);
+	carry(b, a, 1000000);
+	pl_tls_rest(a);
+	carry(a, b, 1000000);
+	free_pair(a, b);
+}
+
+static size_t allocated(void)
+{
+#if defined(__SANITIZE_ADDRESS__)
+	return __sanitizer_get_current_allocated_bytes();
+#else
+	return mallinfo2().uordblks;
+#endif
+}
+
+/* What grew with the handshake and with data goes. */
+static void rest_gives_back(void **state)
+{
+	struct pl_tls *a = initiate(trust, sound, DOMAIN);
+	struct pl_tls *b = receive(trust, sound);
+	size_t before, rested;
+
+	connect_pair(a, b);
+	carry(a, b, 2000);
+	carry(b, a, 2000);
+	before = allocated();
+	pl_tls_rest(a);
+	pl_tls_rest(b);
+	rested = allocated();
+	assert_true(rested + 2 * 2000 <= before);
+	pl_tls_rest(a);
+	pl_tls_rest(b);
+	assert_int_equal(allocated(), rested);
+	carry(a, b, 2000);
+	carry(b, a, 2000);
+	free_pair(a, b);
+}
+
 /* ----- renegotiation, tickets, resumption ----- */
 
 static int alert_read;
@@ -1158,6 +1232,8 @@ int main(void)
 		cmocka_unit_test(not_ready),
 		cmocka_unit_test(full_buffer),
 		cmocka_unit_test(much_data),
+		cmocka_unit_test(rest_loses_nothing),
+		cmocka_unit_test(rest_gives_back),
 		cmocka_unit_test(crossing_data),
 		cmocka_unit_test(renegotiation),
 		cmocka_unit_test(no_tickets),
