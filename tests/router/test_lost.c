@@ -612,6 +612,64 @@ static void test_nothing_legal_is_left(void **state)
 	came(0, 0);
 }
 
+/* The configuration changes behind our closing tag: what it forbids then is not
+ * taken any more, and nothing more is said. */
+static void test_it_becomes_illegal_meanwhile(void **state)
+{
+	(void)state;
+	beta_dials();
+	pl_router_close(a.router, beta);
+	assert_true(peer_expect(&peer, "</stream:stream>"));
+	say_from(beta, 0);
+	came(0, 1);
+	a.rules[0].view.terms.policy.dialback = false;
+	a.rules[0].view.terms.policy.tls = PL_REQUIRED;
+	pl_router_terms_changed(a.router);
+	say_from(beta, 1);
+	pl_router_close_all(a.router);
+	say_from(beta, 2);
+	came(0, 1);
+	assert_true(peer_expect_not(&peer, "<", 10));
+	peer_say(&peer, "</stream:stream>");
+	assert_true(peer_expect_end(&peer));
+	assert_int_equal(pl_router_streams(a.router), 0);
+}
+
+/* What it sends there is hostile: broken XML, a new header, too much. */
+static void test_it_misbehaves_at_the_end(void **state)
+{
+	static const char *const ends[] = {
+		"<message from='x@beta.example' to='y@alpha.example'><a></b>",
+		"<?xml version='1.0'?><stream:stream xmlns='jabber:server'>",
+		"<!-- -->", "text", "&#0;", "\xff", "<stream:error/>",
+	};
+
+	for (size_t i = 0; i < sizeof ends / sizeof *ends; i++) {
+		if (i > 0) {
+			end(state);
+			begin(state);
+		}
+		beta_dials();
+		pl_router_close(a.router, beta);
+		assert_true(peer_expect(&peer, "</stream:stream>"));
+		say_from(beta, 0);
+		/* none of these opens or ends anything */
+		peer_say(&peer, "<starttls xmlns='urn:ietf:params:xml:ns:"
+			 "xmpp-tls'/><auth xmlns='urn:ietf:params:xml:ns:"
+			 "xmpp-sasl' mechanism='EXTERNAL'>=</auth><enable "
+			 "xmlns='urn:xmpp:sm:3'/><r xmlns='urn:xmpp:sm:3'/>"
+			 "<db:verify from='beta.example' to='alpha.example' "
+			 "id='1'>k</db:verify><bidi xmlns='urn:xmpp:bidi'/>");
+		say_from(beta, 1);
+		peer_say(&peer, "%s", ends[i]);
+		script_run(script, 20);
+		say_from(beta, 2);
+		assert_true(peer_expect_not(&peer, "<", 10));
+		came(0, 2);
+		assert_int_equal(pl_router_streams(a.router), 0);
+	}
+}
+
 /* A new stream for what is sent meanwhile, and none of it is held up. */
 static void test_a_closing_one_is_not_used(void **state)
 {
@@ -704,6 +762,8 @@ int main(void)
 		TEST(test_it_never_ends),
 		TEST(test_what_is_not_legal_is_not_taken),
 		TEST(test_nothing_legal_is_left),
+		TEST(test_it_becomes_illegal_meanwhile),
+		TEST(test_it_misbehaves_at_the_end),
 		TEST(test_a_closing_one_is_not_used),
 		TEST(test_we_close_one_that_counts),
 		TEST(test_bounded),
