@@ -102,8 +102,9 @@ struct pl_stream {
 	size_t sm_bytes;                       /* sent since the last <r/> */
 	uint64_t sm_due_ms;                    /* of its timer; 0: not set */
 	uint32_t sm_owed;                      /* answers to <r/> to come */
-	uint64_t sm_owed_ms, sm_owed_sent;     /* since then, with so many bytes
-	                                        * taken by the kernel */
+	uint64_t sm_owed_ms, sm_owed_acked;    /* since then, when the peer's TCP
+	                                        * had so many bytes */
+	uint64_t sm_owed_place;                /* of those before the question */
 	bool sm_resumed;
 	bool broken;                           /* ended by no word of either */
 	uint64_t stage_ms;                     /* when its stage began */

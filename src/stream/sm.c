@@ -180,19 +180,26 @@ static uint64_t patience(const struct pl_stream *stream)
 	return ms > 0 ? ms : STREAM_SM_ANSWER_MS;
 }
 
-void sm_wait_anew(struct pl_stream *stream)
+/* For one more time as long. */
+static void wait_on(struct pl_stream *stream)
 {
 	stream->sm_owed_ms = pl_loop_now_ms(stream->world->loop);
-	stream->sm_owed_sent = pl_conn_sent(stream->conn);
+	stream->sm_owed_acked = pl_conn_acked(stream->conn);
 }
 
-/* It may lie in what we do not read now, and our question behind what the peer
- * takes slowly: neither is silence. */
+void sm_wait_anew(struct pl_stream *stream)
+{
+	stream->sm_owed_place = pl_conn_written(stream->conn);
+	wait_on(stream);
+}
+
+/* It may lie in what we do not read now, and our question behind what the peer's
+ * TCP takes slowly, out of our hands and the kernel's: neither is silence. */
 static bool is_silent(const struct pl_stream *stream)
 {
 	return stream->paused == 0 &&
-	       (pl_conn_pending(stream->conn) == 0 ||
-		pl_conn_sent(stream->conn) == stream->sm_owed_sent);
+	       (stream->sm_owed_acked >= stream->sm_owed_place ||
+		pl_conn_acked(stream->conn) == stream->sm_owed_acked);
 }
 
 /* Half-alive: it takes stanzas and says nothing of them. As if the connection
@@ -230,7 +237,7 @@ static void on_timer(void *owner)
 			give_up(stream);
 			return;
 		}
-		sm_wait_anew(stream);
+		wait_on(stream);
 	}
 	if (pl_sm_unasked(&stream->sm) &&
 	    now >= stream->sm_sent_ms + STREAM_SM_SILENCE_MS)

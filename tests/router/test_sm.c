@@ -976,6 +976,42 @@ static void test_answers_are_life(void **state)
 	peer_accept(&second, listener);
 }
 
+/* A long way is no silence: stanzas are still on it, and our question behind
+ * them. That it is there and has no answer is. */
+static void test_no_answer_over_a_slow_way(void **state)
+{
+	static const struct script_link slow = { .latency_ms = 200 };
+
+	(void)state;
+	beta_listens();
+	script_link(script, "192.0.2.2:5269", &slow);
+	send_some(0, 1);
+	take_us(&peer, SM_FEATURE);
+	assert_true(peer_expect(&peer, "<enable"));
+	peer_say(&peer, "<enabled " SM "/>");
+	assert_true(peer_expect_within(&peer, "<r " SM "/>", 3000));
+	peer_say(&peer, "<a " SM " h='1'/>");
+	script_run(script, 500);
+	a.world.limits.ping_ms = 300; /* there and back are 400 */
+	send_some(1, PL_SM_EVERY);
+	script_run(script, 100);
+	send_some(PL_SM_EVERY, PL_SM_EVERY + 1);
+	assert_true(peer_expect(&peer, "<r " SM "/>"));
+	peer_say(&peer, "<a " SM " h='%d'/>", PL_SM_EVERY + 1);
+	script_run(script, 250);
+	assert_int_equal(logged(&a, "event=closed", NULL), 0);
+	assert_int_equal(counters(&a).acked, PL_SM_EVERY + 1);
+	send_some(PL_SM_EVERY + 1, 2 * PL_SM_EVERY);
+	script_run(script, 100);
+	send_some(2 * PL_SM_EVERY, 2 * PL_SM_EVERY + 2);
+	for (int i = 0; i < 10; i++) { /* other stanzas are no answer */
+		script_run(script, 70);
+		send_some(40 + i, 41 + i);
+	}
+	script_run(script, 100);
+	assert_int_equal(logged(&a, "event=closed", NULL), 1);
+}
+
 /* On a stream of the peer's that goes both ways. */
 static void test_no_answer_on_theirs(void **state)
 {
@@ -1022,6 +1058,7 @@ int main(void)
 		T(memory_is_bounded), T(nothing_overtakes), T(no_answer),
 		T(no_answer_and_no_session), T(no_answer_to_the_first),
 		T(answers_are_life), T(no_answer_on_theirs),
+		T(no_answer_over_a_slow_way),
 	};
 
 	return cmocka_run_group_tests_name("sm", tests, suite_begin,
