@@ -167,6 +167,7 @@ struct pl_router {
 	struct record_bucket record_buckets[RECORD_BUCKETS];
 	struct pl_timer *sweep;         /* owned; while `sweeping` */
 	struct pl_timer *trim;          /* owned; while `trim_due` */
+	uint64_t trim_ms;               /* not sooner again, after the last */
 	bool sweeping, trim_due;
 	uint64_t last_refused_log_ms, last_gate_log_ms;
 	unsigned gate_untold;           /* refusals since that line */

@@ -167,7 +167,6 @@ static void authenticated(struct pl_stream *stream)
 
 static void deliver(struct pl_stream *stream)
 {
-	stream->used = true;
 	stream_touch(stream);
 	pl_counts_stanza(stream->world->counts, true, 0);
 	keep_count_stanza(stream);

@@ -359,6 +359,7 @@ static void on_data(void *owner, const void *bytes, size_t length)
 		tap_bytes(stream, false, bytes, length);
 		take(stream, bytes, length);
 	}
+	keep_opened(stream);
 	stream_flush(stream);
 }
 

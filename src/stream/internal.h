@@ -79,7 +79,7 @@ struct pl_stream {
 	bool traced_names;                     /* its trace was found by them */
 	bool heard, told;                      /* a byte of the peer's; an
 	                                        * outcome of a pair */
-	bool used;                             /* a stanza came */
+	bool opened;                           /* keep_opened() was here */
 	bool rests;                            /* until it is used again */
 	bool untraced;                         /* the element in hand is a stanza
 	                                        * that its trace leaves out */
@@ -212,6 +212,7 @@ void stream_write_out(struct pl_stream *stream, const void *bytes,
 		      size_t length); /* to the connection, now */
 
 /* keep.c */
+void keep_opened(struct pl_stream *stream); /* behind whatever came */
 void keep_write_limits(struct pl_stream *stream);
 void keep_read_limits(struct pl_stream *stream,
 		      const struct pl_xml_node *limits);

@@ -92,19 +92,13 @@ uint64_t pl_stream_keepalive(struct pl_stream *stream)
 
 /* ----- memory ----- */
 
-/* While no stanza has come, few streams get one soon: their parser need not wait
- * for the end of the silence, and thousands that open at once do not hold one
- * each meanwhile. */
 bool pl_stream_rest(struct pl_stream *stream)
 {
 	uint64_t now = pl_loop_now_ms(stream->world->loop);
 
 	if (stream->rests || stream->feeding || stream->ended ||
-	    stream->core.phase != PL_OPEN || stream->parser == NULL)
-		return false;
-	if (!stream->used)
-		pl_xml_rest(stream->parser);
-	if (now - stream->last_ms < REST_MS)
+	    stream->core.phase != PL_OPEN || stream->parser == NULL ||
+	    now - stream->last_ms < REST_MS)
 		return false;
 	stream->rests = true;
 	pl_xml_rest(stream->parser);
@@ -113,6 +107,16 @@ bool pl_stream_rest(struct pl_stream *stream)
 	if (record_is_off(stream))
 		record_release(stream);
 	return true;
+}
+
+/* When it has just opened: most that comes now comes later, or never. Thousands
+ * of streams that open at once do not hold a parser each meanwhile. */
+void keep_opened(struct pl_stream *stream)
+{
+	if (stream->opened || stream->ended || stream->core.phase != PL_OPEN)
+		return;
+	stream->opened = true;
+	pl_xml_rest(stream->parser);
 }
 
 bool pl_stream_rests(const struct pl_stream *stream)
