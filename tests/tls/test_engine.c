@@ -931,7 +931,7 @@ static void rest_gives_back(void **state)
 	pl_tls_rest(a);
 	pl_tls_rest(b);
 	rested = allocated();
-	assert_true(rested + 2 * 2000 <= before);
+	assert_true(rested + 4 * 2000 <= before);
 	pl_tls_rest(a);
 	pl_tls_rest(b);
 	assert_int_equal(allocated(), rested);
