@@ -28,6 +28,7 @@ struct session {
 	char *id;                    /* owned; parked */
 	bool incoming;
 	struct pl_sm counters;       /* parked */
+	uint64_t max_ms;             /* how long it can be resumed */
 	uint64_t until_ms;           /* parked */
 	struct waiting_list unacked; /* owned; in the order they were sent */
 	TAILQ_ENTRY(session) entry;  /* parked: in pl_router.sessions */
@@ -229,6 +230,7 @@ static void park(struct session *session, const struct pl_stream_sm *sm)
 
 	session->id = pl_strdup(sm->id);
 	session->counters = sm->counters;
+	session->max_ms = sm->max_ms;
 	session->until_ms = pl_loop_now_ms(router->world->loop) + sm->max_ms;
 	TAILQ_INSERT_TAIL(&router->sessions, session, entry);
 	router->sessions_count++;
@@ -324,6 +326,7 @@ void sessions_free(struct pl_router *router)
 void session_resume(const struct session *session, struct pl_stream_sm *sm)
 {
 	*sm = (struct pl_stream_sm){ .id = session->id,
+				     .max_ms = session->max_ms,
 				     .counters = session->counters };
 }
 

@@ -496,6 +496,7 @@ void sm_begin(struct pl_stream *stream, const struct pl_stream_sm *resume)
 	if (resume == NULL)
 		return;
 	stream->sm_id = pl_strdup(resume->id);
+	stream->sm_max_ms = resume->max_ms; /* <resumed/> does not say it */
 	stream->sm = resume->counters;
 }
 

@@ -768,6 +768,31 @@ static void test_back_in_time(void **state)
 	assert_int_equal(back(0, 5), 0);
 }
 
+/* <resumed/> says no `max`: that of the session still holds. */
+static void test_back_in_time_again(void **state)
+{
+	(void)state;
+	five_sent(ENABLED);
+	script_reset(peer.raw);
+	script_run(script, 10);
+	take_us(&second, SM_FEATURE);
+	assert_true(peer_expect(&second, "<resume " SM " previd='s1'"));
+	peer_say(&second, "<resumed " SM " previd='s1' h='0'/>");
+	assert_true(peer_expect(&second, "id='m4'"));
+	script_unlisten(listener);
+	script_reset(second.raw);
+	script_run(script, 9000);
+	listener = script_listen(script, "192.0.2.2:5269");
+	peer_free(&peer);
+	memset(&peer, 0, sizeof peer);
+	take_us(&peer, SM_FEATURE);
+	assert_true(peer_expect(&peer, "<resume " SM " previd='s1'"));
+	peer_say(&peer, "<resumed " SM " previd='s1' h='5'/>");
+	script_run(script, 20);
+	assert_int_equal(counters(&a).acked, 5);
+	assert_int_equal(back(0, 5), 0);
+}
+
 static void test_enable_is_refused(void **state)
 {
 	(void)state;
@@ -1052,7 +1077,7 @@ int main(void)
 		T(nobody_asks_a_server_without_it), T(switched_off), T(acknowledged),
 		T(resumed), T(refused), T(resumption_not_offered),
 		T(not_resumable), T(closed_by_the_peer), T(too_late),
-		T(back_in_time), T(enable_is_refused),
+		T(back_in_time), T(back_in_time_again), T(enable_is_refused),
 		T(enable_is_not_answered), T(resumed_with_a_lie),
 		T(another_session_resumed), T(resume_is_not_answered),
 		T(memory_is_bounded), T(nothing_overtakes), T(no_answer),
