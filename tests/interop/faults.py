@@ -323,12 +323,12 @@ def peer_killed(room):
         must(not theirs.findings(), theirs.findings())
 
 
-def their_parleyd(lab):
+def their_parleyd(lab, **how):
     more = 'components { listen = "127.0.0.5:%d" }\n' % THEIR_PORT
     more += 'component "%s" { secret = "two"  certificate = "%s"  private-key = "%s" }\n' % (
         THEIR_FLOW, *lab.certificates.get(THEIR_FLOW))
     return Parleyd(lab, "theirs", {THEIRS: "valid"}, [partner("*", ROWS[7])],
-                   address="127.0.0.5", direct=None, more=more)
+                   address="127.0.0.5", direct=None, more=more, **how)
 
 
 @case("a peer that does not read is killed with its queue full")
@@ -511,9 +511,17 @@ def certificate_replaced(room):
             room.lab.certificates.renew(FLOW)
             done = room.ours.command("reload")
             faults.extend(must(done.returncode == 0, done.stderr))
-    faults = []
+    room.keep(Peer(room, "quiet.example", DOMAINS["quiet.example"]))
+    room.send("quiet.example", 1)
+    faults = must(room.ledger.settle(8), "nothing arrived before")
+    stream = next(one["id"] for one in room.ours.streams() if one["remote"] == "quiet.example")
     external("honest.example", room.lab, until).close()
-    return faults + broken_pair(room, certificate, key)
+    faults += broken_pair(room, certificate, key)
+    room.send("quiet.example", 2)
+    faults += must(room.ledger.settle(8), "an open stream stood still")
+    still = stream in [one["id"] for one in room.ours.streams()]
+    return faults + must(still, "an open stream was dropped") + \
+        must(room.ledger.count("delivered", FLOW, "quiet.example") == 3, "not all arrived")
 
 
 def broken_pair(room, certificate, key):
@@ -569,13 +577,13 @@ def log_full(room):
     small = lab.path("small-log")
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", small], check=True)
     log = os.path.join(small, "log")
-    other = Parleyd(lab, "logging", {THEIRS: "valid"}, [partner("*", ROWS[7])],
-                    address="127.0.0.5", direct=None, start=False)
+    other = their_parleyd(lab, start=False)
     with open(other.file, encoding="utf-8") as file:
         text = file.read().replace("destination = stderr", 'destination = "%s"' % log)
     with open(other.file, "w", encoding="utf-8") as file:
         file.write(text)
     other.start()
+    far = Attached(room.ledger, THEIR_FLOW, "two", "127.0.0.5", THEIR_PORT)
     filler = filled(small)
     faults = []
 
@@ -588,6 +596,12 @@ def log_full(room):
         knock()
     faults += must(other.command("streams").returncode == 0, "it does not answer")
     faults += must("No space" in other.log(), "stderr does not tell of it:", other.log())
+    room.send(THEIR_FLOW, 5)
+    room.send(FLOW, 5, far)
+    faults += must(room.ledger.settle(8), "nothing arrives with the disk full")
+    arrived = [room.ledger.count("delivered", *pair)
+               for pair in ((FLOW, THEIR_FLOW), (THEIR_FLOW, FLOW))]
+    faults += must(arrived == [5, 5], arrived, "arrived of 5 each way")
     os.remove(filler)
     knock()
 
