@@ -9,7 +9,9 @@ import subprocess
 import sys
 import tempfile
 import time
-import traceback
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
+import cases  # noqa: E402
 
 PARLEY, MAKE_CERTS = sys.argv[1:3]
 VARIANTS = ["valid", "valid-rsa", "all-sans", "srv-only", "cn-only", "wildcard", "wrong-name", "nul-name",
@@ -187,23 +189,14 @@ def files_of_others():
 
 
 def main():
-    failed = 0
     made = subprocess.run(["sh", MAKE_CERTS, folder.name, *(word for v in VARIANTS for word in ("a.example", v))],
                           capture_output=True, text=True)
     if made.returncode != 0:
         print("Bail out! certificates:", made.stderr)
         return 1
-    print(f"1..{len(tests)}")
-    for number, function in enumerate(tests, 1):
-        try:
-            function()
-            print(f"ok {number} - {function.__name__}")
-        except Exception:
-            failed += 1
-            print("".join("# " + line + "\n" for line in traceback.format_exc().splitlines()), end="")
-            print(f"not ok {number} - {function.__name__}")
+    status = cases.run(tests)
     folder.cleanup()
-    return failed > 0
+    return status
 
 
 if __name__ == "__main__":

@@ -8,7 +8,9 @@ import os
 import subprocess
 import sys
 import tempfile
-import traceback
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
+import cases  # noqa: E402
 
 PARLEY, MAKE_CERTS = sys.argv[1:3]
 RESOLV_CONF = os.environ["PARLEY_TEST_RESOLV_CONF"]
@@ -191,19 +193,9 @@ def usage():
 
 
 def main():
-    failed = 0
-    print(f"1..{len(tests)}")
-    for number, function in enumerate(tests, 1):
-        try:
-            function()
-            print(f"ok {number} - {function.__name__}")
-        except Exception:
-            failed += 1
-            print("".join("# " + line + "\n" for line in traceback.format_exc().splitlines()), end="")
-            print(f"not ok {number} - {function.__name__}")
-        sys.stdout.flush()
+    status = cases.run(tests)
     folder.cleanup()
-    return failed > 0
+    return status
 
 
 if __name__ == "__main__":

@@ -13,9 +13,11 @@ import subprocess
 import sys
 import tempfile
 import time
-import traceback
 import urllib.error
 import urllib.request
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
+import cases  # noqa: E402
 
 PARLEYD, PARLEY = sys.argv[1:3]
 tests = []
@@ -640,19 +642,4 @@ def without_a_store_it_is_told():
         assert contacts(daemon) == 0
 
 
-def main():
-    print("1..%d" % len(tests))
-    failed = False
-    for number, function in enumerate(tests, 1):
-        try:
-            function()
-            print("ok %d - %s" % (number, function.__name__), flush=True)
-        except Exception:  # every fault is a failed test
-            failed = True
-            print("not ok %d - %s" % (number, function.__name__))
-            for line in traceback.format_exc().splitlines():
-                print("#   " + line, flush=True)
-    return 1 if failed else 0
-
-
-sys.exit(main())
+sys.exit(cases.run(tests))

@@ -15,7 +15,9 @@ import subprocess
 import sys
 import tempfile
 import time
-import traceback
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
+import cases  # noqa: E402
 
 try:
     import jsonschema
@@ -447,21 +449,10 @@ def components_push_nothing_out_of_memory():
 
 
 def main():
-    failed = 0
-    print(f"1..{len(tests)}")
-    for number, function in enumerate(tests, 1):
-        try:
-            function()
-            print(f"ok {number} - {function.__name__}")
-        except Exception:
-            failed += 1
-            print(f"not ok {number} - {function.__name__}")
-            for line in traceback.format_exc().splitlines():
-                print("#", line)
-        sys.stdout.flush()
+    status = cases.run(tests)
     if validator is None:
         print("# python3-jsonschema is missing: no record was held against the schema")
-    return 1 if failed else 0
+    return status
 
 
 sys.exit(main())

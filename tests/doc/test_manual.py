@@ -10,7 +10,9 @@ import os
 import re
 import subprocess
 import sys
-import traceback
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
+import cases  # noqa: E402
 
 SOURCE, PARLEY, PARLEYD = sys.argv[1:4]
 OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]*[a-z]")
@@ -236,19 +238,4 @@ def the_readme_names_every_tool_and_page():
         assert "tools/" + tool in text, tool
 
 
-def main():
-    print("1..%d" % len(tests))
-    failed = False
-    for number, function in enumerate(tests, 1):
-        try:
-            function()
-            print("ok %d - %s" % (number, function.__name__), flush=True)
-        except Exception:  # every fault is a failed test
-            failed = True
-            print("not ok %d - %s" % (number, function.__name__))
-            for line in traceback.format_exc().splitlines():
-                print("#   " + line, flush=True)
-    return 1 if failed else 0
-
-
-sys.exit(main())
+sys.exit(cases.run(tests))

@@ -16,8 +16,10 @@ import re
 import subprocess
 import sys
 import tempfile
-import traceback
 import xml.etree.ElementTree as ET
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "support"))
+import cases  # noqa: E402
 
 VIEWS = {"svg": "svg", "mermaid": "mmd", "json": "json", "prom": "prom"}
 GOLDEN = ["view-sasl", "view-hostile", "tls-dialback", "tls-not-offered"]
@@ -471,17 +473,7 @@ def main():
         return 0
     tests = [html_reports, html_opens_again, html_order, html_certificates, html_hostile, several, svgs, mermaids,
              metrics, outcome_objects, goldens, mutations, long_traces, small_buffers, refused]
-    print(f"1..{len(tests)}")
-    failed = 0
-    for number, test in enumerate(tests, 1):
-        try:
-            test()
-            print(f"ok {number} - {test.__name__}")
-        except Exception:
-            failed += 1
-            print("# " + traceback.format_exc().replace("\n", "\n# "))
-            print(f"not ok {number} - {test.__name__}")
-    return 1 if failed else 0
+    return cases.run(tests)
 
 
 sys.exit(main())
